@@ -1,0 +1,238 @@
+"""The reverse sweep: from cotangents of some nodes to gradients of others.
+
+Creation order is a topological order, so the sweep collects the nodes through which gradients
+flow, sorts them by age and walks from the youngest to the oldest. Each node is visited once, when
+its cotangent is complete. Adding contributions is done here and nowhere else.
+
+Two ways through the same rules: on plain arrays, when nobody will differentiate the gradients
+again, and on tensors, when somebody may (or when the function is only being staged). On arrays the
+saved values are released as the sweep passes, unless the graph is retained.
+
+Source: Griewank and Walther, Evaluating Derivatives (2008), chapter 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from adjoint.core.bind import (
+    SCALARS,
+    Pick,
+    FP_IGNORE,
+    fp_reset,
+    fp_set,
+    make,
+    setting,
+)
+from adjoint.core.errors import NoGraph, NotDifferentiable, explain
+from adjoint.core.graph import Node, ancestors
+from adjoint.core.types import Type
+from adjoint.ops.families import CAST, ZERO, Zero
+from adjoint.ops.shape import unbroadcast
+
+Cotangents = dict[Node, Any]
+
+
+def flows(node: Node) -> bool:
+    """Whether gradients flow through a node."""
+    return node.tracked
+
+
+def sweep(
+    seeds: Sequence[tuple[Node, Any]],
+    wanted: Iterable[Node] | None = None,
+    *,
+    on_tensors: bool = False,
+    retain_graph: bool = False,
+) -> Cotangents:
+    """Gradients of ``sum(<ct, node>)`` over the seeds.
+
+    Args:
+        seeds: pairs of node and cotangent (arrays, or tensors with `on_tensors`).
+        wanted: the nodes whose gradients are asked for; None asks for leaves and for nodes with a
+            slot. Nodes that do not lead to one are not visited.
+        on_tensors: run the rules on tensors, so that gradients can be differentiated again.
+        retain_graph: keep the saved values for another sweep.
+
+    Returns:
+        The gradient of each wanted node that a seed depends on.
+
+    Raises:
+        NotDifferentiable: if the gradient reaches an operation without a derivative.
+        NoGraph: if the saved values have been released.
+    """
+    order = ancestors([node for node, _ in seeds], flows)
+    goal = None if wanted is None else set(wanted)
+    useful = _leading(order, goal)
+    cts: Cotangents = {}
+    owned: set[Node] = set()
+    for node, ct in seeds:
+        if node in useful:
+            _add(cts, owned, node, ct, on_tensors)
+    found: Cotangents = {}
+    token = fp_set(FP_IGNORE)
+    try:
+        for node in reversed(order):
+            ct = cts.pop(node, None)
+            if ct is None:
+                continue
+            slot = node.slot
+            if slot is not None and slot.hooks:
+                ct = _run_hooks(slot.hooks, ct, node, on_tensors)
+            if node in goal if goal is not None else (node.op is None or slot is not None):
+                found[node] = ct
+            if node.op is None:
+                continue
+            _step(node, ct, cts, owned, useful, on_tensors)
+            owned.discard(node)
+            if not retain_graph and not on_tensors:
+                node.saved = None
+    finally:
+        fp_reset(token)
+    return found
+
+
+def _leading(order: list[Node], goal: set[Node] | None) -> set[Node]:
+    """The nodes that lead to one of the wanted."""
+    if goal is None:
+        return set(order)
+    useful: set[Node] = set()
+    for node in order:
+        if node in goal:
+            useful.add(node)
+            continue
+        for x in node.inputs:
+            if x in useful:
+                useful.add(node)
+                break
+    return useful
+
+
+def _step(
+    node: Node, ct: Any, cts: Cotangents, owned: set[Node], useful: set[Node], on_tensors: bool
+) -> None:
+    """Apply one node's rule and add its contributions to the cotangents of its inputs."""
+    op = node.op
+    inputs = node.inputs
+    if op.__class__ is Pick:
+        _add_part(cts, inputs[0], op.index, ct, on_tensors)
+        return
+    mask = 0
+    bit = 1
+    for x in inputs:
+        if x.__class__ is Node and x.tracked and x in useful:
+            mask |= bit
+        bit <<= 1
+    if not mask:
+        return
+    results = pullback(node, ct, mask, on_tensors)
+    for x, g in zip(inputs, results, strict=True):
+        if g is None or g is ZERO or x.__class__ is not Node or x not in useful:
+            continue
+        if g.shape != x.shape:
+            g = unbroadcast(g, x.shape)
+        if g.dtype is not x.dtype and g.dtype != x.dtype:
+            g = CAST[x.dtype](g)
+        _add(cts, owned, x, g, on_tensors)
+
+
+def pullback(node: Node, ct: Any, mask: int, on_tensors: bool) -> Sequence[Any]:
+    """The cotangents of a node's inputs, as its card states them."""
+    saved = node.saved
+    if saved is None:
+        raise NoGraph(
+            explain(
+                "the values that its derivative needs were released by an earlier backward pass",
+                node.op.name,
+                [],
+                node.site,
+                "backward(retain_graph=True) on the first pass, or compute the loss again.",
+                "while differentiating",
+            )
+        )
+    if node.op.no_derivative:
+        raise NotDifferentiable(
+            explain(node.op.no_derivative, node.op.name, [], node.site, "", "while differentiating")
+        )
+    if node.dtype is None:
+        ct = _complete(node, ct, on_tensors)
+    if on_tensors:
+        out, xs = as_tensors(node)
+        with setting(site=node.site):
+            return node.op.pull(ct, out, xs, mask)
+    # where the rule reads only the shape of an input, the node stands in for its value
+    xs = tuple([x if v is None else v for v, x in zip(saved[1:], node.inputs, strict=True)])
+    out = node if saved[0] is None else saved[0]
+    return node.op.pull(ct, out, xs, mask)
+
+
+def as_tensors(node: Node) -> tuple[Any, tuple[Any, ...]]:
+    """Output and inputs of a node as tensors; those that no rule reads have only their type."""
+    saved = node.saved
+    assert saved is not None
+    xs = tuple(
+        x if x.__class__ in SCALARS else make(x.type if v is None else v, x)
+        for v, x in zip(saved[1:], node.inputs, strict=True)
+    )
+    if node.dtype is not None:
+        return make(node.type if saved[0] is None else saved[0], node), xs
+    outs = node.type if saved[0] is None else saved[0]
+    place = node.site or (None, 0)
+    # each output as its own pick of this node, so that derivatives of the rule flow back into it
+    picks = tuple(
+        make(v, Node(Pick(i), (node,), (v, node.type), node.tracked, v.shape, v.dtype, *place))
+        for i, v in enumerate(outs)
+    )
+    return picks, xs
+
+
+def _complete(node: Node, parts: dict[int, Any], on_tensors: bool) -> tuple[Any, ...]:
+    """Cotangents for all outputs of a node with several, zero where none arrived."""
+    out: list[Any] = []
+    for i, t in enumerate(node.shape):
+        part = parts.get(i)
+        if part is None:
+            zeros = np.zeros(t.shape, t.dtype)
+            part = make(zeros, Node(None, (), None, False, t.shape, t.dtype, None, 0)) if on_tensors else zeros
+        out.append(part)
+    return tuple(out)
+
+
+def _add(cts: Cotangents, owned: set[Node], node: Node, g: Any, on_tensors: bool) -> None:
+    """Add one contribution to a node's cotangent: the only adder of gradients."""
+    before = cts.get(node)
+    if before is None:
+        cts[node] = g
+    elif not on_tensors and node in owned:
+        np.add(before, g, out=before)
+    else:
+        total = before + g
+        cts[node] = total
+        if total.__class__ is np.ndarray:
+            owned.add(node)
+
+
+def _add_part(cts: Cotangents, node: Node, index: int, g: Any, on_tensors: bool) -> None:
+    parts = cts.setdefault(node, {})
+    parts[index] = g if index not in parts else parts[index] + g
+
+
+def _run_hooks(hooks: Sequence[Any], ct: Any, node: Node, on_tensors: bool) -> Any:
+    """Show the gradient to the hooks; what one returns takes its place."""
+    shown = ct if on_tensors else make(np.asarray(ct), Node(None, (), None, False, node.shape, node.dtype, None, 0))
+    for hook in tuple(hooks):
+        changed = hook(shown)
+        if changed is not None:
+            shown = changed
+    return shown if on_tensors else shown.value
+
+
+def zero_for(t: Type) -> Any:
+    """An array of zeros of a type."""
+    return np.zeros(t.shape, t.dtype)
+
+
+__all__ = ["Cotangents", "Zero", "as_tensors", "flows", "pullback", "sweep", "zero_for"]

@@ -1,0 +1,1 @@
+"""Floor 1: the words everybody uses. It knows NumPy and no operation."""

@@ -1,0 +1,411 @@
+"""Binding: what applying an operation does.
+
+There is no stack of interpreters. What happens follows from the operands:
+
+- plain arrays: the value is computed, and nothing else happens (derivative rules run on these);
+- tensors whose numbers are known: the value is computed and, if gradients may flow, recorded;
+- tensors that are only types (`Handle.known` is False), or staging is on: the node is recorded
+  with the type that the card infers, and nothing is computed.
+
+Types are not inferred before an eager computation. They are when staging, or when NumPy has
+raised, in order to say what was wrong.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import numpy as np
+
+from adjoint.core.errors import AdjointError, ArgumentError, DTypeError, TracerLeak, explain
+from adjoint.core.graph import Handle, Node, Slot, ancestors, next_seq
+from adjoint.core.site import INTERNAL, Site, user_frame
+from adjoint.core.types import Type, is_inexact
+
+ndarray = np.ndarray
+new = object.__new__
+getframe = sys._getframe
+SCALARS: Final = frozenset({bool, int, float, complex})
+
+
+class State(threading.local):
+    """What the current thread is doing.
+
+    Attributes:
+        recording: whether operations on tracked tensors are recorded; `no_grad` turns it off.
+        staging: whether every operation is recorded by type only, even on known values.
+        site: the user's line to note on new nodes instead of the current one.
+        normal: that all three are as they start out: the one look of the fast path.
+    """
+
+    recording: bool = True
+    staging: bool = False
+    site: Site | None = None
+    normal: bool = True
+
+
+state: Final = State()
+_tensor: Any = Handle
+_lift: Callable[[Any], Handle]
+
+
+def install(tensor: type[Handle], lift: Callable[[Any], Handle]) -> None:
+    """Tell binding which class handles have, and how other values become handles."""
+    global _tensor, _lift  # noqa: PLW0603  # set once, when the tensor module is imported
+    _tensor, _lift = tensor, lift
+
+
+def make(value: Any, node: Node) -> Any:
+    """A handle on a node with this value."""
+    out: Any = new(_tensor)
+    out.value = value
+    out.node = node
+    out.slot = None
+    return out
+
+
+def lift(x: Any) -> Any:
+    """A handle for anything that can be one: handles are returned as they are."""
+    return x if isinstance(x, Handle) else _lift(x)
+
+
+# NumPy's own error state costs 2 us to enter; its context variable costs 0.1 us. The public
+# `np.errstate` serves where a future NumPy has moved the variable.
+FP_IGNORE: Any
+fp_set: Callable[[Any], Any]
+fp_reset: Callable[[Any], None]
+try:
+    from numpy._core.umath import _extobj_contextvar as _fp_state  # pyright: ignore
+
+    with np.errstate(all="ignore"):
+        FP_IGNORE = _fp_state.get()
+    fp_set, fp_reset = _fp_state.set, _fp_state.reset
+except ImportError:  # pragma: no cover
+    FP_IGNORE = None
+
+    def fp_set(new_state: Any) -> Any:
+        """Silence floating-point warnings until `fp_reset`."""
+        guard = np.errstate(all="ignore")
+        guard.__enter__()
+        return guard
+
+    def fp_reset(token: Any) -> None:
+        """Restore the floating-point warnings that were in force."""
+        token.__exit__(None, None, None)
+
+
+@contextmanager
+def setting(**values: Any) -> Iterator[None]:
+    """Change the thread's `state` for a while."""
+    before = {name: getattr(state, name) for name in values}
+    _set(values)
+    try:
+        yield
+    finally:
+        _set(before)
+
+
+def _set(values: dict[str, Any]) -> None:
+    for name, value in values.items():
+        setattr(state, name, value)
+    state.normal = state.recording and not state.staging and state.site is None
+
+
+def bind(op: Any, *xs: Any) -> Any:
+    """Apply `op`: compute the value, record the node, or stage it."""
+    n = len(xs)
+    if n == 2:
+        x, y = xs
+        if isinstance(x, Handle):
+            xv = x.value
+            dtype = xv.dtype
+            nx = x.node
+            if isinstance(y, Handle):
+                yv = y.value
+                ny = y.node
+                mask = nx.tracked | ny.tracked << 1
+                plain = yv.dtype is dtype and yv.__class__ is ndarray
+            else:
+                yv = ny = y
+                mask = nx.tracked
+                plain = y.__class__ is float and dtype.kind == "f"
+            if plain and xv.__class__ is ndarray and dtype.char in op.takes:
+                return compute(op, xs, (xv, yv), (nx, ny), mask)
+    elif n == 1:
+        x = xs[0]
+        if isinstance(x, Handle):
+            xv = x.value
+            if xv.__class__ is ndarray and xv.dtype.char in op.takes:
+                nx = x.node
+                return compute(op, xs, (xv,), (nx,), nx.tracked)
+    return _bind_any(op, xs)
+
+
+def compute(
+    op: Any, xs: tuple[Any, ...], values: tuple[Any, ...], nodes: tuple[Any, ...], mask: int
+) -> Any:
+    """Compute the value and, if gradients may flow, record the node."""
+    normal = state.normal
+    if not normal and state.staging:
+        return _stage(op, xs, values, nodes, mask)
+    token = fp_set(FP_IGNORE)
+    try:
+        out = op.value(*values)
+    except Exception as error:
+        raise failure(op, xs, error) from None
+    finally:
+        fp_reset(token)
+    if out.__class__ is not ndarray:
+        if out.__class__ is tuple:
+            return _several(op, out, values, nodes, mask if state.recording else 0)
+        out = np.asarray(out)
+    # attributes are set here rather than by constructors: calls are a third of the overhead
+    node: Node = new(Node)
+    if mask and out.dtype.kind in "fcV" and (normal or state.recording):
+        save = op.savers.get(mask) or make_saver(op, mask, out, values)
+        node.saved = save(out, *values)
+        node.tracked = True
+        node.inputs = nodes
+    else:
+        node.saved = None
+        node.tracked = False
+        node.inputs = ()
+    node.op = op
+    node.shape = out.shape
+    node.dtype = out.dtype
+    node.slot = None
+    node.name = ""
+    node.seq = next_seq()
+    if normal or state.site is None:
+        frame = getframe(2)
+        code = frame.f_code
+        while code.co_filename.startswith(INTERNAL) and frame.f_back is not None:
+            frame = frame.f_back
+            code = frame.f_code
+        node.code = code
+        node.offset = frame.f_lasti
+    else:
+        node.code, node.offset = state.site
+    result: Any = new(_tensor)
+    result.value = out
+    result.node = node
+    result.slot = None
+    return result
+
+
+def _bind_any(op: Any, xs: tuple[Any, ...]) -> Any:
+    """Apply `op` to operands that need a look: scalars, arrays, mixed dtypes, staged tensors."""
+    handled = staged = False
+    mask = 0
+    dtypes: set[Any] = set()
+    plain = True
+    for i, x in enumerate(xs):
+        if isinstance(x, Handle):
+            handled = True
+            mask |= x.node.tracked << i
+            staged |= x.value.__class__ is not ndarray
+            dtypes.add(x.value.dtype)
+        else:
+            plain = False
+    if not handled:
+        return op.value(*xs)
+    if not plain or len(dtypes) > 1 or next(iter(dtypes)).char not in op.takes:
+        coerced = op.coerce(xs)
+        if coerced is not xs:
+            return bind(op, *coerced)
+    values = tuple([x.value if isinstance(x, Handle) else x for x in xs])
+    nodes = tuple([x.node if isinstance(x, Handle) else x for x in xs])
+    if staged or state.staging:
+        return _stage(op, xs, values, nodes, mask)
+    return compute(op, xs, values, nodes, mask)
+
+
+def _place() -> Site:
+    if state.site is not None:
+        return state.site
+    frame = user_frame(3)
+    return Site(frame.f_code, frame.f_lasti)
+
+
+def _stage(op: Any, xs: tuple[Any, ...], values: tuple[Any, ...], nodes: tuple[Any, ...], mask: int) -> Any:
+    """Record the node by its type alone."""
+    try:
+        out = op.out_type(*[v if v.__class__ in SCALARS else Type.of(v) for v in values])
+    except Exception as error:
+        raise failure(op, xs, error) from None
+    if not state.recording:
+        mask = 0
+    if isinstance(out, tuple):
+        return _several(op, out, values, nodes, mask, staged=True)
+    tracked = bool(mask) and is_inexact(out.dtype)
+    saved = (out, *values)
+    return make(out, Node(op, nodes, saved, tracked, out.shape, out.dtype, *_place()))
+
+
+def _several(
+    op: Any,
+    outs: tuple[Any, ...],
+    values: tuple[Any, ...],
+    nodes: tuple[Any, ...],
+    mask: int,
+    staged: bool = False,
+) -> tuple[Any, ...]:
+    """One node for an operation with several outputs, and one that picks each of them."""
+    place = _place()
+    if not staged:
+        outs = tuple(np.asarray(out) for out in outs)
+    types = tuple(Type.of(out) for out in outs)
+    tracked = bool(mask) and any(is_inexact(t.dtype) for t in types)
+    if staged:
+        saved: Any = (types, *values)
+    elif tracked:
+        save = op.savers.get(mask) or make_saver(op, mask, types, values)
+        saved = save(outs, *values)
+    else:
+        saved = None
+    keep = tracked or staged
+    whole = Node(op, nodes if keep else (), saved, tracked, types, None, *place)
+    picks: list[Any] = []
+    for i, (out, t) in enumerate(zip(outs, types, strict=True)):
+        on = tracked and is_inexact(t.dtype)
+        pick_saved = (out, types) if staged else (None, None)
+        inputs = (whole,) if keep else ()
+        node = Node(Pick(i), inputs, pick_saved, on, t.shape, t.dtype, *place)
+        picks.append(make(out, node))
+    return tuple(picks)
+
+
+class Pick:
+    """The node that stands for one output of an operation with several."""
+
+    __slots__ = ("index",)
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+
+    def __repr__(self) -> str:
+        return f"Pick({self.index})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Pick) and self.index == other.index
+
+    def __hash__(self) -> int:
+        return hash((Pick, self.index))
+
+
+def staged_leaf(t: Type, tracked: bool = False, site: Site | None = None) -> Any:
+    """A handle on a new leaf of which only the type is known."""
+    code, offset = site or (None, 0)
+    return make(t, Node(None, (), (t,), tracked, t.shape, t.dtype, code, offset))
+
+
+def reads_of(op: Any, mask: int, out: Any, values: tuple[Any, ...]) -> tuple[bool, ...]:
+    """Which of (out, *inputs) the derivative reads: found by staging the rule and looking."""
+    with setting(recording=False, site=Site(reads_of.__code__, 0)):
+        staged = [v if v.__class__ in SCALARS else staged_leaf(Type.of(v)) for v in values]
+        if isinstance(out, tuple):
+            outs: Any = tuple(staged_leaf(Type.of(t)) for t in out)
+            ct: Any = tuple(staged_leaf(Type.of(t)) for t in out)
+        else:
+            outs, ct = staged_leaf(Type.of(out)), staged_leaf(Type.of(out))
+        results = op.pull(ct, outs, tuple(staged), mask)
+    roots = [r.node for r in results if isinstance(r, Handle)]
+    seen = set(ancestors(roots, lambda node: True))
+    out_nodes = [h.node for h in outs] if isinstance(outs, tuple) else [outs.node]
+    return (
+        any(node in seen for node in out_nodes),
+        # literals stay: they cost nothing, and the rule finds them where it expects them
+        *[not isinstance(v, Handle) or v.node in seen for v in staged],
+    )
+
+
+def make_saver(op: Any, mask: int, out: Any, values: tuple[Any, ...]) -> Callable[..., Any]:
+    """The function that keeps of ``(out, *inputs)`` what the rule of `op` reads, made once."""
+    reads = () if op.no_derivative else reads_of(op, mask, out, values)
+
+    def save(*things: Any) -> tuple[Any, ...]:
+        return tuple([v if read else None for read, v in zip(reads, things, strict=True)])
+
+    known = _SAVERS.get(reads)
+    op.savers[mask] = known or save
+    return op.savers[mask]
+
+
+def _nothing(*things: Any) -> tuple[Any, ...]:
+    return (None,) * len(things)
+
+
+# the common cases without a loop
+_SAVERS: Final[dict[tuple[bool, ...], Callable[..., Any]]] = {
+    (): _nothing,
+    (False, False): lambda out, x: (None, None),
+    (True, False): lambda out, x: (out, None),
+    (False, True): lambda out, x: (None, x),
+    (False, False, False): lambda out, x, y: (None, None, None),
+    (False, True, False): lambda out, x, y: (None, x, None),
+    (False, False, True): lambda out, x, y: (None, None, y),
+    (False, True, True): lambda out, x, y: (None, x, y),
+    (True, False, True): lambda out, x, y: (out, None, y),
+}
+
+
+def failure(op: Any, xs: tuple[Any, ...], error: Exception) -> Exception:
+    """The error to raise when computing or staging `op` on `xs` failed: the fact, said fully."""
+    fact = error
+    values = [x.value if isinstance(x, Handle) else x for x in xs]
+    if not isinstance(error, AdjointError):
+        try:
+            op.out_type(*[v if v.__class__ in SCALARS else Type.of(v) for v in values])
+        except AdjointError as found:
+            fact = found
+        except Exception:  # the card could not say more than NumPy did
+            fact = error
+    names = op.operand_names(len(xs))
+    hint = op.hint(*xs) if isinstance(fact, AdjointError) else ""
+    text = explain(fact, op.name, list(zip(names, xs, strict=True)), _place(), hint)
+    cls = type(fact)
+    try:
+        return cls(text)
+    except Exception:
+        return ArgumentError(text)
+
+
+def numbers(x: Handle, asked: str) -> Any:
+    """The array behind a handle, or an error that says why there is none.
+
+    Args:
+        x: the handle.
+        asked: what the user did that needs the numbers, such as ``float(x)``.
+    """
+    if x.known:
+        return x.value
+    raise TracerLeak(
+        explain(
+            "the number is not known while the function is staged (traced, compiled or mapped)",
+            asked,
+            [("x", x)],
+            _place(),
+            "ad.where(condition, a, b), ad.cond or ad.scan instead of Python control flow; "
+            "or compute this outside of the staged function.",
+        )
+    )
+
+
+def needs_real(op: str, x: Any) -> None:
+    """Refuse complex operands of an operation that is defined for real ones."""
+    if x.dtype.kind == "c":
+        raise DTypeError(
+            explain("not defined for complex numbers", op, [("x", x)], _place(), "ad.real(x)")
+        )
+
+
+def fresh_slot(x: Handle, leaf: bool) -> Slot:
+    """The slot of a handle, made if it has none."""
+    if x.slot is None:
+        x.slot = Slot(leaf)
+        x.node.slot = x.slot
+    return x.slot

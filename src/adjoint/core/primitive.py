@@ -1,0 +1,185 @@
+"""Primitive: one operation on one card.
+
+A card states meaning, type, one derivative, batching, lowering data, cost and samples. An
+instance *is* the operation in the graph: static parameters are its fields, so printing, equality
+and hashing follow from them. Defining the class registers it, and a card with a missing rule is
+refused when it is defined.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar, dataclass_transform
+
+from adjoint.core.bind import bind
+from adjoint.core.types import Type
+
+STATEMENTS = ("partial", "transpose", "vjp", "no_derivative")
+Sample = tuple["Primitive", list[Any]]
+
+registry: dict[str, type[Primitive]] = {}
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=False)
+class Primitive:
+    """One operation: its meaning, its type, its derivative, its batching, its lowering, its cost.
+
+    A final card writes `value`, `out_type`, `batch`, `cost` and `samples` (or takes them from its
+    family), and exactly one derivative statement:
+
+    - ``partial(i, out, *xs)``: the elementwise derivative with respect to input `i`;
+    - ``transpose(i, ct, *xs)``: for what is linear (jointly, or in each input apart);
+    - ``vjp(ct, out, *xs)``: the cotangents of all inputs;
+    - ``no_derivative = "why"``.
+
+    Instances are immutable. Calling one applies it: to tensors (recorded) or to plain arrays
+    (just computed), so rules written with cards and operators run on both.
+    """
+
+    kind: ClassVar[str] = ""
+    """The loop shape that a back end knows: map, reduce, view, contract, gather, ..."""
+    name: ClassVar[str] = ""
+    """The operation as users spell it, for messages and printing."""
+    operands: ClassVar[tuple[str, ...]] = ("x", "y", "z")
+    takes: ClassVar[str] = "?bBhHiIlLqQefdFDE"
+    """dtype characters of equal operands that need no coercion (`E` is bfloat16)."""
+    no_derivative: ClassVar[str] = ""
+    llvm: ClassVar[str] = ""
+    """Lowering data: the scalar body by name, where the operation is a loop over scalars."""
+    fields: ClassVar[tuple[str, ...]] = ()
+    savers: ClassVar[dict[int, Any]]
+    """For each set of differentiated inputs, what keeps the values that the rule reads; filled once."""
+
+    # -- what a card says ---------------------------------------------------------------------
+
+    def value(self, *xs: Any) -> Any:
+        """The meaning, in NumPy: the reference that every back end is tested against."""
+        raise NotImplementedError
+
+    def out_type(self, *types: Any) -> Any:
+        """Type of the result (a tuple of types for several), or the error that says why not."""
+        raise NotImplementedError
+
+    def batch(self, size: int, batched: tuple[bool, ...], *xs: Any) -> Any:
+        """Apply to operands of which some carry a leading batch axis of this size.
+
+        Results carry the batch axis in front.
+        """
+        raise NotImplementedError
+
+    def cost(self, *types: Any) -> int:
+        """Floating-point operations for operands of these types; bytes follow from the types."""
+        raise NotImplementedError
+
+    @classmethod
+    def samples(cls, rng: Any) -> Iterator[Sample]:
+        """Instances with valid operands; tests, documents and benchmarks feed on them."""
+        raise NotImplementedError
+
+    # -- what families and the engine do with it ----------------------------------------------
+
+    def pull(self, ct: Any, out: Any, xs: tuple[Any, ...], mask: int) -> Sequence[Any]:
+        """Cotangents of the inputs whose bit is set in `mask`; None elsewhere."""
+        raise NotImplementedError
+
+    def push(self, dots: tuple[Any, ...], out: Any, xs: tuple[Any, ...]) -> Any:
+        """Tangent of the output for tangents of the inputs; None stands for a zero tangent.
+
+        NotImplemented says: transpose the pullback, which the engine can do for any rule.
+        """
+        return NotImplemented
+
+    def coerce(self, xs: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Operands with mixed dtypes made fit, or `xs` itself if they are."""
+        return xs
+
+    def hint(self, *xs: Any) -> str:
+        """A way out that is known to work for operands that failed, or nothing."""
+        return ""
+
+    def operand_names(self, n: int) -> tuple[str, ...]:
+        """A name for each of `n` operands."""
+        if n <= len(self.operands):
+            return self.operands[:n]
+        return tuple(f"{self.operands[0]}[{i}]" for i in range(n))
+
+    # -- plumbing: fields, equality, printing, registration ------------------------------------
+    # By hand instead of @dataclass, whose generated code costs 0.4 ms of import per card.
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        own = cls.__dict__.get("__annotations__", {})
+        new = tuple(n for n, a in own.items() if not str(a).startswith("ClassVar"))
+        cls.fields = (*cls.fields, *(n for n in new if n not in cls.fields))
+        cls.savers = {}
+        if cls.__name__.lstrip("_").startswith("Abstract"):
+            return
+        cls.name = cls.__dict__.get("name") or snake(cls.__name__)
+        check_complete(cls)
+        registry[cls.__name__] = cls
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        names = self.fields
+        if args:
+            kwargs |= zip(names, args, strict=False)
+        for name in names:
+            if name not in kwargs and not hasattr(type(self), name):
+                raise TypeError(f"{type(self).__name__} needs its field {name!r}")
+        if len(args) > len(names) or not kwargs.keys() <= set(names):
+            raise TypeError(f"{type(self).__name__} has the fields {names}, got {args} {kwargs}")
+        self.__dict__.update(kwargs)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(f"{type(self).__name__} is immutable")
+
+    def _key(self) -> tuple[Any, ...]:
+        return tuple(getattr(self, name) for name in self.fields)
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self._key() == other._key()  # type: ignore[attr-defined]
+
+    def __hash__(self) -> int:
+        return hash((type(self), self._key()))
+
+    def __repr__(self) -> str:
+        inside = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.fields)
+        return f"{type(self).__name__}({inside})"
+
+    __call__ = bind
+
+
+def snake(name: str) -> str:
+    """``LogAddExp`` as ``log_add_exp``."""
+    out = "".join(f"_{c.lower()}" if c.isupper() else c for c in name)
+    return out.lstrip("_")
+
+
+def check_complete(cls: type[Primitive]) -> None:
+    """Refuse a card that lacks a rule or states its derivative more than once.
+
+    Raises:
+        TypeError: naming the class and what is missing.
+    """
+    base = Primitive.__dict__
+    missing = [
+        rule
+        for rule in ("value", "out_type", "batch", "cost", "samples")
+        if getattr(getattr(cls, rule), "__func__", getattr(cls, rule))
+        is getattr(base[rule], "__func__", base[rule])
+    ]
+    stated = [s for s in STATEMENTS if getattr(cls, s, "")]
+    if missing:
+        raise TypeError(f"card {cls.__name__} lacks {', '.join(missing)}")
+    if len(stated) != 1:
+        found = ", ".join(stated) or "none"
+        raise TypeError(
+            f"card {cls.__name__} must state its derivative exactly once "
+            f"(one of {', '.join(STATEMENTS)}); found {found}"
+        )
+    if not cls.__doc__:
+        raise TypeError(f"card {cls.__name__} has no docstring")
+
+
+def types_of(xs: Sequence[Any]) -> list[Type]:
+    """The types of operands."""
+    return [Type.of(x) for x in xs]

@@ -1,0 +1,345 @@
+"""Families of primitives: the plumbing that a kind of derivative statement needs, written once.
+
+A card says ``partial``, ``transpose`` or ``vjp``; its family turns that into both directions:
+
+========== ============================== ======================= =============================
+family     the card states                reverse (`pull`)        forward (`push`)
+========== ============================== ======================= =============================
+map        ``partial(i, out, *xs)``       scale the cotangent     scale the tangents and add
+linear     ``transpose(i, ct, *xs)``      the transpose           the operation itself
+multilinear  the same, for each input     the transpose           the operation, input by input
+general    ``vjp(ct, out, *xs)``          the rule                transpose of the rule
+========== ============================== ======================= =============================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar, Final, final
+
+import numpy as np
+
+from adjoint.core.bind import SCALARS, failure, lift
+from adjoint.core.errors import DTypeError
+from adjoint.core.graph import Handle
+from adjoint.core.primitive import Primitive, Sample
+from adjoint.core.types import (
+    FLOAT,
+    DType,
+    Type,
+    as_dtype,
+    broadcast_shapes,
+    default_dtype,
+    dtype_kind,
+    is_inexact,
+    promote,
+)
+
+
+class Zero:
+    """A derivative that is zero everywhere: nothing is computed and nothing flows.
+
+    It differs from None, which stands for "was not asked for", and from `NotDifferentiable`.
+    """
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "ZERO"
+
+
+ZERO: Final = Zero()
+
+
+def scale(ct: Any, d: Any) -> Any:
+    """A cotangent (or tangent) times a local derivative, with strong zeros.
+
+    Where `ct` is exactly zero the result is zero, even if `d` is infinite or NaN: what does not
+    reach the loss has no gradient. So a branch that was masked out cannot spoil a gradient.
+    """
+    if d is ZERO or ct is ZERO:
+        return ZERO
+    if d.__class__ in SCALARS:
+        return ct if d == 1 else ct * d
+    return SCALE(ct, d)
+
+
+def conj(x: Any) -> Any:
+    """Complex conjugate; real values, tensors or arrays, are returned untouched."""
+    if getattr(x, "dtype", None) is None or x.dtype.kind != "c":
+        return x
+    return x.conj()
+
+
+def operand_type(x: Any, dtype: DType) -> Type:
+    """The type of an operand, where a Python scalar takes this dtype."""
+    return Type((), dtype) if x.__class__ in SCALARS else x
+
+
+class AbstractMap(Primitive):
+    """An elementwise operation. It states partial derivatives; everything else is here.
+
+    ``partial(i, out, *xs)`` is the derivative of the output with respect to input `i`, written in
+    cards and operators, for each element; a Python number or ZERO where it is constant.
+    """
+
+    kind = "map"
+    flops: ClassVar[int] = 1
+    floating: ClassVar[bool] = False
+    """Whether integers are first converted to the default float dtype."""
+    complex_ok: ClassVar[bool] = True
+    real_float_only: ClassVar[bool] = False
+    integers: ClassVar[bool] = False
+    """Whether only integers and bools are allowed."""
+    same_dtype: ClassVar[bool] = True
+    domain: ClassVar[tuple[tuple[float, float], ...]] = ((-3.0, 3.0),)
+    """An interval for each operand from which samples are drawn; the last one repeats."""
+    takes = "?bBhHiIlLqQefdFD"
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        if cls.floating:
+            cls.takes = "efdFD" if cls.complex_ok else "efd"
+        elif cls.integers:
+            cls.takes = "?bBhHiIlLqQ"
+        elif not cls.complex_ok:
+            cls.takes = "?bBhHiIlLqQefd"
+        super().__init_subclass__(**kwargs)
+
+    partial: ClassVar[Any] = None
+
+    def out_dtype(self, dtype: DType) -> DType:
+        """dtype of the result for the common dtype of the operands."""
+        return dtype
+
+    def check_dtype(self, dtype: DType) -> None:
+        """Refuse a common dtype for which the operation is not defined."""
+        if not self.complex_ok and dtype.kind == "c":
+            raise DTypeError(f"not defined for complex numbers, got {dtype}")
+        if self.integers and dtype_kind(dtype) >= FLOAT:
+            raise DTypeError(f"defined for integers and bools, got {dtype}")
+
+    def out_type(self, *types: Any) -> Type:
+        dtype = self.common_dtype(types)
+        self.check_dtype(dtype)
+        shapes = [() if t.__class__ in SCALARS else t.shape for t in types]
+        return Type(broadcast_shapes(*shapes), self.out_dtype(dtype))
+
+    def common_dtype(self, xs: Sequence[Any]) -> DType:
+        """The dtype that the operands are brought to."""
+        dtype = promote(*[x if x.__class__ in SCALARS else x.dtype for x in xs])
+        return default_dtype() if self.floating and not is_inexact(dtype) else dtype
+
+    def coerce(self, xs: tuple[Any, ...]) -> tuple[Any, ...]:
+        xs_ = tuple(x if x.__class__ in SCALARS else lift(x) for x in xs)
+        dtype = self.common_dtype(xs_)
+        try:
+            self.check_dtype(dtype)
+        except DTypeError as error:
+            raise failure(self, xs_, error) from None
+        changed = False
+        out: list[Any] = []
+        for x, given in zip(xs_, xs, strict=True):
+            changed |= x is not given
+            if isinstance(x, Handle) and x.dtype != dtype:
+                x = CAST[dtype](x)
+                changed = True
+            elif x.__class__ in SCALARS and dtype.kind == "V":
+                x = lift(np.asarray(x, dtype))  # ml_dtypes arrays know no weak scalars
+                changed = True
+            out.append(x)
+        return tuple(out) if changed else xs
+
+    def pull(self, ct: Any, out: Any, xs: tuple[Any, ...], mask: int) -> Sequence[Any]:
+        is_complex = ct.dtype.kind == "c"
+        results: list[Any] = []
+        for i in range(len(xs)):
+            if mask >> i & 1:
+                d = self.partial(i, out, *xs)
+                results.append(scale(ct, conj(d) if is_complex else d))
+            else:
+                results.append(None)
+        return results
+
+    def push(self, dots: tuple[Any, ...], out: Any, xs: tuple[Any, ...]) -> Any:
+        total: Any = None
+        for i, dot in enumerate(dots):
+            if dot is None:
+                continue
+            term = scale(dot, self.partial(i, out, *xs))
+            if term is not ZERO:
+                total = term if total is None else total + term
+        return total
+
+    def batch(self, size: int, batched: tuple[bool, ...], *xs: Any) -> Any:
+        ndims = [getattr(x, "ndim", 0) - b for x, b in zip(xs, batched, strict=True)]
+        rank = max(ndims)
+        aligned = [
+            x.reshape((x.shape[0],) + (1,) * (rank - n) + tuple(x.shape[1:])) if b and n < rank else x
+            for x, b, n in zip(xs, batched, ndims, strict=True)
+        ]
+        return self(*aligned)
+
+    def cost(self, *types: Any) -> int:
+        return self.flops * self.out_type(*types).size
+
+    @classmethod
+    def arity(cls) -> int:
+        """Number of operands, read from the signature of `value`."""
+        nin = getattr(cls.value, "nin", None)
+        return nin if nin is not None else cls.value.__code__.co_argcount - 1  # type: ignore[attr-defined]
+
+    @classmethod
+    def samples(cls, rng: Any) -> Iterator[Sample]:
+        n = cls.arity()
+        spans = [cls.domain[min(i, len(cls.domain) - 1)] for i in range(n)]
+        shapes: list[tuple[int, ...]] = [(3, 4), (4,), (3, 1)]
+        for same in (True, False) if n > 1 else (True,):
+            xs = [
+                rng.uniform(*span, size=shapes[0] if same else shapes[i])
+                for i, span in enumerate(spans)
+            ]
+            if cls.integers:
+                xs = [x.astype(np.int64) for x in xs]
+            yield cls(), xs
+        yield cls(), [np.asarray(x.ravel()[0]) for x in xs]
+
+
+class AbstractLinear(Primitive):
+    """Linear jointly in all its inputs, except for those named in `parameters`.
+
+    ``transpose(i, ct, *xs)`` is the cotangent of input `i`. It may read shapes and dtypes of `xs`,
+    and values of the parameters only.
+    """
+
+    parameters: ClassVar[tuple[int, ...]] = ()
+    """Positions of the inputs that the operation is not linear in and that have no gradient."""
+
+    transpose: ClassVar[Any] = None
+
+    def pull(self, ct: Any, out: Any, xs: tuple[Any, ...], mask: int) -> Sequence[Any]:
+        return [self.transpose(i, ct, *xs) if mask >> i & 1 else None for i in range(len(xs))]
+
+    def push(self, dots: tuple[Any, ...], out: Any, xs: tuple[Any, ...]) -> Any:
+        if all(dot is None for dot in dots):
+            return None
+        filled: list[Any] = []
+        for i, (dot, x) in enumerate(zip(dots, xs, strict=True)):
+            if i in self.parameters:
+                filled.append(x)
+            elif dot is None:
+                filled.append(np.zeros(np.shape(x) if x.__class__ in SCALARS else x.shape, out.dtype))
+            else:
+                filled.append(dot)
+        return self(*filled)
+
+    def cost(self, *types: Any) -> int:
+        return 0
+
+
+class AbstractLinearMap(AbstractLinear, AbstractMap):
+    """Elementwise and linear: addition, negation, conversion, selection."""
+
+    pull = AbstractLinear.pull
+    push = AbstractLinear.push
+    cost = AbstractMap.cost
+
+
+class AbstractMultilinear(Primitive):
+    """Linear in each input while the others are held: products of all kinds.
+
+    ``transpose(i, ct, *xs)`` is the cotangent of input `i`; it may read the other inputs.
+    """
+
+    transpose: ClassVar[Any] = None
+
+    def pull(self, ct: Any, out: Any, xs: tuple[Any, ...], mask: int) -> Sequence[Any]:
+        return [self.transpose(i, ct, *xs) if mask >> i & 1 else None for i in range(len(xs))]
+
+    def push(self, dots: tuple[Any, ...], out: Any, xs: tuple[Any, ...]) -> Any:
+        total: Any = None
+        for i, dot in enumerate(dots):
+            if dot is not None:
+                term = self(*xs[:i], dot, *xs[i + 1 :])
+                total = term if total is None else total + term
+        return total
+
+
+class AbstractGeneral(Primitive):
+    """Anything else: it states ``vjp(ct, out, *xs)``, the cotangents of all inputs.
+
+    The rule is linear in `ct`, so forward mode is its transpose, and is derived.
+    """
+
+    vjp: ClassVar[Any] = None
+
+    def pull(self, ct: Any, out: Any, xs: tuple[Any, ...], mask: int) -> Sequence[Any]:
+        return self.vjp(ct, out, *xs)
+
+
+def strong_multiply(ct: Any, d: Any) -> Any:
+    """``ct * d`` on arrays, but zero wherever `ct` is zero."""
+    out = np.multiply(ct, d)
+    square = np.vdot(out, out)  # NaN exactly if an element is: one pass, no temporary
+    if square != square:
+        out = np.where(np.equal(ct, 0), np.zeros((), out.dtype), out)
+    return out
+
+
+@final
+class Scale(AbstractMap):
+    """A cotangent times a local derivative; zero wherever the cotangent is exactly zero."""
+
+    operands = ("ct", "d")
+    llvm = "strong_mul"
+
+    def value(self, ct: Any, d: Any) -> Any:
+        if ct.dtype.char not in "fdFD":  # vdot knows no half precision
+            out = np.multiply(ct, d)
+            return np.where(np.equal(ct, 0), np.zeros((), out.dtype), out)
+        return strong_multiply(ct, d)
+
+    def partial(self, i: int, out: Any, ct: Any, d: Any) -> Any:
+        return d if i == 0 else ct
+
+
+@final
+class Cast(AbstractLinearMap):
+    """Each element converted to `dtype`. **Gradient:** converted back; none through integers."""
+
+    dtype: DType
+    llvm = "cast"
+    takes = "?bBhHiIlLqQefdFDE"
+
+    def value(self, x: Any) -> Any:
+        if x.dtype.kind == "c" and self.dtype.kind != "c":
+            x = x.real
+        return np.asarray(x).astype(self.dtype, copy=False)
+
+    def out_type(self, x: Any) -> Type:
+        return Type(x.shape, self.dtype)
+
+    def coerce(self, xs: tuple[Any, ...]) -> tuple[Any, ...]:
+        return xs if isinstance(xs[0], Handle) else (lift(xs[0]),)
+
+    def transpose(self, i: int, ct: Any, x: Any) -> Any:
+        return CAST[x.dtype](ct)
+
+    def __repr__(self) -> str:
+        return f"Cast(dtype={self.dtype.name!r})"
+
+    @classmethod
+    def samples(cls, rng: Any) -> Iterator[Sample]:
+        x = rng.normal(size=(2, 3))
+        yield cls(as_dtype("complex128")), [x]
+        yield cls(as_dtype("float64")), [x + 1j * x]
+        yield cls(as_dtype("float64")), [x]
+
+
+class _Casts(dict[Any, Cast]):
+    def __missing__(self, dtype: Any) -> Cast:
+        self[dtype] = cast = Cast(as_dtype(dtype))
+        return cast
+
+
+CAST: Final = _Casts()
+SCALE: Final = Scale()
