@@ -20,7 +20,6 @@ import numpy as np
 
 from adjoint.core.bind import (
     SCALARS,
-    Pick,
     FP_IGNORE,
     fp_reset,
     fp_set,
@@ -28,7 +27,7 @@ from adjoint.core.bind import (
     setting,
 )
 from adjoint.core.errors import NoGraph, NotDifferentiable, explain
-from adjoint.core.graph import Node, ancestors
+from adjoint.core.graph import Deferred, Node, Pick, ancestors
 from adjoint.core.types import Type
 from adjoint.ops.families import CAST, ZERO, Zero
 from adjoint.ops.shape import unbroadcast
@@ -141,18 +140,7 @@ def _step(
 
 def pullback(node: Node, ct: Any, mask: int, on_tensors: bool) -> Sequence[Any]:
     """The cotangents of a node's inputs, as its card states them."""
-    saved = node.saved
-    if saved is None:
-        raise NoGraph(
-            explain(
-                "the values that its derivative needs were released by an earlier backward pass",
-                node.op.name,
-                [],
-                node.site,
-                "backward(retain_graph=True) on the first pass, or compute the loss again.",
-                "while differentiating",
-            )
-        )
+    saved = recalled(node)
     if node.op.no_derivative:
         raise NotDifferentiable(
             explain(node.op.no_derivative, node.op.name, [], node.site, "", "while differentiating")
@@ -167,6 +155,25 @@ def pullback(node: Node, ct: Any, mask: int, on_tensors: bool) -> Sequence[Any]:
     xs = tuple([x if v is None else v for v, x in zip(saved[1:], node.inputs, strict=True)])
     out = node if saved[0] is None else saved[0]
     return node.op.pull(ct, out, xs, mask)
+
+
+def recalled(node: Node) -> tuple[Any, ...]:
+    """The values that a node kept for its rule, or the error that says they are gone."""
+    saved = node.saved
+    if saved is not None and isinstance(saved[0], Deferred):
+        node.saved = saved = saved[0].recall(saved[1])
+    if saved is None:
+        raise NoGraph(
+            explain(
+                "the values that its derivative needs were released by an earlier backward pass",
+                node.op.name,
+                [],
+                node.site,
+                "backward(retain_graph=True) on the first pass, or compute the loss again.",
+                "while differentiating",
+            )
+        )
+    return saved
 
 
 def as_tensors(node: Node) -> tuple[Any, tuple[Any, ...]]:

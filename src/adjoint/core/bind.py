@@ -22,7 +22,7 @@ from typing import Any, Final
 import numpy as np
 
 from adjoint.core.errors import AdjointError, ArgumentError, DTypeError, TracerLeak, explain
-from adjoint.core.graph import Handle, Node, Slot, ancestors, next_seq
+from adjoint.core.graph import Handle, Node, Pick, Slot, ancestors, next_seq
 from adjoint.core.site import INTERNAL, Site, user_frame
 from adjoint.core.types import Type, is_inexact
 
@@ -116,7 +116,10 @@ def _set(values: dict[str, Any]) -> None:
 
 
 def bind(op: Any, *xs: Any) -> Any:
-    """Apply `op`: compute the value, record the node, or stage it."""
+    """Apply `op`: compute the value, record the node, or stage it.
+
+    One and two known tensors of equal dtype, the bulk of all calls, go straight to `compute`.
+    """
     n = len(xs)
     if n == 2:
         x, y = xs
@@ -166,7 +169,7 @@ def compute(
     # attributes are set here rather than by constructors: calls are a third of the overhead
     node: Node = new(Node)
     if mask and out.dtype.kind in "fcV" and (normal or state.recording):
-        save = op.savers.get(mask) or make_saver(op, mask, out, values)
+        save = op.savers.get((len(values), mask)) or make_saver(op, mask, out, values)
         node.saved = save(out, *values)
         node.tracked = True
         node.inputs = nodes
@@ -263,7 +266,7 @@ def _several(
     if staged:
         saved: Any = (types, *values)
     elif tracked:
-        save = op.savers.get(mask) or make_saver(op, mask, types, values)
+        save = op.savers.get((len(values), mask)) or make_saver(op, mask, types, values)
         saved = save(outs, *values)
     else:
         saved = None
@@ -277,24 +280,6 @@ def _several(
         node = Node(Pick(i), inputs, pick_saved, on, t.shape, t.dtype, *place)
         picks.append(make(out, node))
     return tuple(picks)
-
-
-class Pick:
-    """The node that stands for one output of an operation with several."""
-
-    __slots__ = ("index",)
-
-    def __init__(self, index: int) -> None:
-        self.index = index
-
-    def __repr__(self) -> str:
-        return f"Pick({self.index})"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Pick) and self.index == other.index
-
-    def __hash__(self) -> int:
-        return hash((Pick, self.index))
 
 
 def staged_leaf(t: Type, tracked: bool = False, site: Site | None = None) -> Any:
@@ -331,8 +316,8 @@ def make_saver(op: Any, mask: int, out: Any, values: tuple[Any, ...]) -> Callabl
         return tuple([v if read else None for read, v in zip(reads, things, strict=True)])
 
     known = _SAVERS.get(reads)
-    op.savers[mask] = known or save
-    return op.savers[mask]
+    op.savers[len(values), mask] = chosen = known or save
+    return chosen
 
 
 def _nothing(*things: Any) -> tuple[Any, ...]:

@@ -119,6 +119,34 @@ def leaf(value: Any, tracked: bool = False, site: Site | None = None) -> Node:
     return Node(None, (), None, tracked, value.shape, value.dtype, code, offset)
 
 
+class Deferred:
+    """Stands in a node's `saved` for values that will be computed again when they are needed."""
+
+    __slots__ = ()
+
+    def recall(self, index: int) -> Any:
+        """The saved values of one node."""
+        raise NotImplementedError
+
+
+class Pick:
+    """The node that stands for one output of an operation with several."""
+
+    __slots__ = ("index",)
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+
+    def __repr__(self) -> str:
+        return f"Pick({self.index})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Pick) and self.index == other.index
+
+    def __hash__(self) -> int:
+        return hash((Pick, self.index))
+
+
 class Handle:
     """A name for a node together with the value it has: what a `Tensor` is, without its operators.
 

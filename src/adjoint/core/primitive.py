@@ -47,8 +47,11 @@ class Primitive:
     llvm: ClassVar[str] = ""
     """Lowering data: the scalar body by name, where the operation is a loop over scalars."""
     fields: ClassVar[tuple[str, ...]] = ()
-    savers: ClassVar[dict[int, Any]]
-    """For each set of differentiated inputs, what keeps the values that the rule reads; filled once."""
+    savers: ClassVar[dict[tuple[int, int], Any]]
+    """For a number of operands and a mask of the differentiated ones, the function that keeps what
+    the rule reads; filled once."""
+    own_savers: ClassVar[bool] = False
+    """Whether what the rule reads depends on the fields, so that each instance finds out itself."""
 
     # -- what a card says ---------------------------------------------------------------------
 
@@ -128,6 +131,8 @@ class Primitive:
         if len(args) > len(names) or not kwargs.keys() <= set(names):
             raise TypeError(f"{type(self).__name__} has the fields {names}, got {args} {kwargs}")
         self.__dict__.update(kwargs)
+        if self.own_savers:
+            self.__dict__["savers"] = {}
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError(f"{type(self).__name__} is immutable")
