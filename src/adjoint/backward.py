@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 
 from adjoint.core.bind import (
-    SCALARS,
     FP_IGNORE,
     fp_reset,
     fp_set,
@@ -27,17 +26,11 @@ from adjoint.core.bind import (
     setting,
 )
 from adjoint.core.errors import NoGraph, NotDifferentiable, explain
-from adjoint.core.graph import Deferred, Node, Pick, ancestors
-from adjoint.core.types import Type
-from adjoint.ops.families import CAST, ZERO, Zero
+from adjoint.core.graph import Deferred, Node, Pick, by_age
+from adjoint.ops.families import CAST, ZERO
 from adjoint.ops.shape import unbroadcast
 
 Cotangents = dict[Node, Any]
-
-
-def flows(node: Node) -> bool:
-    """Whether gradients flow through a node."""
-    return node.tracked
 
 
 def sweep(
@@ -63,14 +56,14 @@ def sweep(
         NotDifferentiable: if the gradient reaches an operation without a derivative.
         NoGraph: if the saved values have been released.
     """
-    order = ancestors([node for node, _ in seeds], flows)
+    order = tracked_ancestors([node for node, _ in seeds])
     goal = None if wanted is None else set(wanted)
-    useful = _leading(order, goal)
+    useful = None if goal is None else _leading(order, goal)
     cts: Cotangents = {}
     owned: set[Node] = set()
     for node, ct in seeds:
-        if node in useful:
-            _add(cts, owned, node, ct, on_tensors)
+        if useful is None or node in useful:
+            _add(cts, owned, node, ct)
     found: Cotangents = {}
     token = fp_set(FP_IGNORE)
     try:
@@ -78,15 +71,14 @@ def sweep(
             ct = cts.pop(node, None)
             if ct is None:
                 continue
-            slot = node.slot
-            if slot is not None and slot.hooks:
-                ct = _run_hooks(slot.hooks, ct, node, on_tensors)
-            if node in goal if goal is not None else (node.op is None or slot is not None):
-                found[node] = ct
-            if node.op is None:
-                continue
-            _step(node, ct, cts, owned, useful, on_tensors)
-            owned.discard(node)
+            if node.slot is not None and node.slot.hooks:
+                ct = _run_hooks(node.slot.hooks, ct, node, on_tensors)
+            if node.op is None or node.slot is not None or goal is not None:
+                if goal is None or node in goal:
+                    found[node] = ct
+                if node.op is None:
+                    continue
+            _spread(node, ct, cts, owned, useful, on_tensors)
             if not retain_graph and not on_tensors:
                 node.saved = None
     finally:
@@ -94,10 +86,20 @@ def sweep(
     return found
 
 
-def _leading(order: list[Node], goal: set[Node] | None) -> set[Node]:
+def tracked_ancestors(roots: Iterable[Node]) -> list[Node]:
+    """`ancestors` along which gradients flow: the same walk, as the sweep's inner loop."""
+    stack = [node for node in roots if node.tracked]
+    seen = set(stack)
+    while stack:
+        for x in stack.pop().inputs:
+            if x.__class__ is Node and x.tracked and x not in seen:
+                seen.add(x)
+                stack.append(x)
+    return sorted(seen, key=by_age)
+
+
+def _leading(order: list[Node], goal: set[Node]) -> set[Node]:
     """The nodes that lead to one of the wanted."""
-    if goal is None:
-        return set(order)
     useful: set[Node] = set()
     for node in order:
         if node in goal:
@@ -110,32 +112,37 @@ def _leading(order: list[Node], goal: set[Node] | None) -> set[Node]:
     return useful
 
 
-def _step(
-    node: Node, ct: Any, cts: Cotangents, owned: set[Node], useful: set[Node], on_tensors: bool
+def _spread(
+    node: Node,
+    ct: Any,
+    cts: Cotangents,
+    owned: set[Node],
+    useful: set[Node] | None,
+    on_tensors: bool,
 ) -> None:
     """Apply one node's rule and add its contributions to the cotangents of its inputs."""
-    op = node.op
     inputs = node.inputs
-    if op.__class__ is Pick:
-        _add_part(cts, inputs[0], op.index, ct, on_tensors)
+    mask = node.mask
+    if useful is not None:
+        mask = sum(1 << i for i, x in enumerate(inputs) if mask >> i & 1 and x in useful)
+        if not mask:
+            return
+    if node.op.__class__ is Pick:
+        parts = cts.setdefault(inputs[0], {})
+        index = node.op.index
+        parts[index] = ct if index not in parts else parts[index] + ct
         return
-    mask = 0
-    bit = 1
-    for x in inputs:
-        if x.__class__ is Node and x.tracked and x in useful:
-            mask |= bit
-        bit <<= 1
-    if not mask:
-        return
-    results = pullback(node, ct, mask, on_tensors)
-    for x, g in zip(inputs, results, strict=True):
-        if g is None or g is ZERO or x.__class__ is not Node or x not in useful:
-            continue
-        if g.shape != x.shape:
-            g = unbroadcast(g, x.shape)
-        if g.dtype is not x.dtype and g.dtype != x.dtype:
-            g = CAST[x.dtype](g)
-        _add(cts, owned, x, g, on_tensors)
+    for x, g in zip(inputs, pullback(node, ct, mask, on_tensors), strict=True):
+        if mask & 1 and g is not None and g is not ZERO:
+            if g.shape != x.shape:
+                g = unbroadcast(g, x.shape)
+            if g.dtype is not x.dtype and g.dtype != x.dtype:
+                g = CAST[x.dtype](g)
+            if x in cts:
+                _add(cts, owned, x, g)
+            else:
+                cts[x] = g
+        mask >>= 1
 
 
 def pullback(node: Node, ct: Any, mask: int, on_tensors: bool) -> Sequence[Any]:
@@ -151,10 +158,8 @@ def pullback(node: Node, ct: Any, mask: int, on_tensors: bool) -> Sequence[Any]:
         out, xs = as_tensors(node)
         with setting(site=node.site):
             return node.op.pull(ct, out, xs, mask)
-    # where the rule reads only the shape of an input, the node stands in for its value
-    xs = tuple([x if v is None else v for v, x in zip(saved[1:], node.inputs, strict=True)])
-    out = node if saved[0] is None else saved[0]
-    return node.op.pull(ct, out, xs, mask)
+    out = saved[0]
+    return node.op.pull(ct, node if out is None else out, saved[1:], mask)
 
 
 def recalled(node: Node) -> tuple[Any, ...]:
@@ -181,7 +186,7 @@ def as_tensors(node: Node) -> tuple[Any, tuple[Any, ...]]:
     saved = node.saved
     assert saved is not None
     xs = tuple(
-        x if x.__class__ in SCALARS else make(x.type if v is None else v, x)
+        x if x.__class__ is not Node else make(x.type if v.__class__ is Node else v, x)
         for v, x in zip(saved[1:], node.inputs, strict=True)
     )
     if node.dtype is not None:
@@ -190,7 +195,7 @@ def as_tensors(node: Node) -> tuple[Any, tuple[Any, ...]]:
     place = node.site or (None, 0)
     # each output as its own pick of this node, so that derivatives of the rule flow back into it
     picks = tuple(
-        make(v, Node(Pick(i), (node,), (v, node.type), node.tracked, v.shape, v.dtype, *place))
+        make(v, Node(Pick(i), (node,), (v, node.type), int(node.tracked), v.shape, v.dtype, *place))
         for i, v in enumerate(outs)
     )
     return picks, xs
@@ -203,33 +208,30 @@ def _complete(node: Node, parts: dict[int, Any], on_tensors: bool) -> tuple[Any,
         part = parts.get(i)
         if part is None:
             zeros = np.zeros(t.shape, t.dtype)
-            part = make(zeros, Node(None, (), None, False, t.shape, t.dtype, None, 0)) if on_tensors else zeros
+            part = make(zeros, Node(None, (), None, 0, t.shape, t.dtype, None, 0)) if on_tensors else zeros
         out.append(part)
     return tuple(out)
 
 
-def _add(cts: Cotangents, owned: set[Node], node: Node, g: Any, on_tensors: bool) -> None:
-    """Add one contribution to a node's cotangent: the only adder of gradients."""
+def _add(cts: Cotangents, owned: set[Node], node: Node, g: Any) -> None:
+    """Add one contribution to a node's cotangent: the only adder of gradients.
+
+    The first sum makes an array of our own; further contributions are added to it in place.
+    """
     before = cts.get(node)
     if before is None:
         cts[node] = g
-    elif not on_tensors and node in owned:
+    elif node in owned:
         np.add(before, g, out=before)
     else:
-        total = before + g
-        cts[node] = total
+        cts[node] = total = before + g
         if total.__class__ is np.ndarray:
             owned.add(node)
 
 
-def _add_part(cts: Cotangents, node: Node, index: int, g: Any, on_tensors: bool) -> None:
-    parts = cts.setdefault(node, {})
-    parts[index] = g if index not in parts else parts[index] + g
-
-
 def _run_hooks(hooks: Sequence[Any], ct: Any, node: Node, on_tensors: bool) -> Any:
     """Show the gradient to the hooks; what one returns takes its place."""
-    shown = ct if on_tensors else make(np.asarray(ct), Node(None, (), None, False, node.shape, node.dtype, None, 0))
+    shown = ct if on_tensors else make(np.asarray(ct), Node(None, (), None, 0, node.shape, node.dtype, None, 0))
     for hook in tuple(hooks):
         changed = hook(shown)
         if changed is not None:
@@ -237,9 +239,3 @@ def _run_hooks(hooks: Sequence[Any], ct: Any, node: Node, on_tensors: bool) -> A
     return shown if on_tensors else shown.value
 
 
-def zero_for(t: Type) -> Any:
-    """An array of zeros of a type."""
-    return np.zeros(t.shape, t.dtype)
-
-
-__all__ = ["Cotangents", "Zero", "as_tensors", "flows", "pullback", "sweep", "zero_for"]

@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 
 from adjoint.backward import sweep
-from adjoint.core.bind import bind, fresh_slot, install, lift, make, numbers, setting, state
+from adjoint.core.bind import bind, bind_two, fresh_slot, install, lift, make, numbers, setting, state
 from adjoint.core.errors import ArgumentError, DTypeError, NoGraph, ShapeError, explain
 from adjoint.core.graph import Handle, Node, leaf
 from adjoint.core.site import here
@@ -156,28 +156,28 @@ class Tensor(Handle):
     # -- operators -----------------------------------------------------------------------------
 
     def __add__(self, other: Any) -> Tensor:
-        return bind(ADD, self, other)
+        return bind_two(ADD, self, other)
 
     def __radd__(self, other: Any) -> Tensor:
-        return bind(ADD, other, self)
+        return bind_two(ADD, other, self)
 
     def __sub__(self, other: Any) -> Tensor:
-        return bind(SUBTRACT, self, other)
+        return bind_two(SUBTRACT, self, other)
 
     def __rsub__(self, other: Any) -> Tensor:
-        return bind(SUBTRACT, other, self)
+        return bind_two(SUBTRACT, other, self)
 
     def __mul__(self, other: Any) -> Tensor:
-        return bind(MULTIPLY, self, other)
+        return bind_two(MULTIPLY, self, other)
 
     def __rmul__(self, other: Any) -> Tensor:
-        return bind(MULTIPLY, other, self)
+        return bind_two(MULTIPLY, other, self)
 
     def __truediv__(self, other: Any) -> Tensor:
-        return bind(DIVIDE, self, other)
+        return bind_two(DIVIDE, self, other)
 
     def __rtruediv__(self, other: Any) -> Tensor:
-        return bind(DIVIDE, other, self)
+        return bind_two(DIVIDE, other, self)
 
     def __neg__(self) -> Tensor:
         return bind(NEGATIVE, self)

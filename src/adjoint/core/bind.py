@@ -39,13 +39,11 @@ class State(threading.local):
         recording: whether operations on tracked tensors are recorded; `no_grad` turns it off.
         staging: whether every operation is recorded by type only, even on known values.
         site: the user's line to note on new nodes instead of the current one.
-        normal: that all three are as they start out: the one look of the fast path.
     """
 
     recording: bool = True
     staging: bool = False
     site: Site | None = None
-    normal: bool = True
 
 
 state: Final = State()
@@ -98,21 +96,28 @@ except ImportError:  # pragma: no cover
         token.__exit__(None, None, None)
 
 
+# How many `setting` blocks are open in all threads. While there is none, which is the common case,
+# nobody needs to look at the thread's state; a look costs five times as much as this number.
+_special = 0
+_special_lock: Final = threading.Lock()
+
+
 @contextmanager
 def setting(**values: Any) -> Iterator[None]:
     """Change the thread's `state` for a while."""
+    global _special  # noqa: PLW0603
     before = {name: getattr(state, name) for name in values}
-    _set(values)
+    with _special_lock:
+        _special += 1
+    for name, value in values.items():
+        setattr(state, name, value)
     try:
         yield
     finally:
-        _set(before)
-
-
-def _set(values: dict[str, Any]) -> None:
-    for name, value in values.items():
-        setattr(state, name, value)
-    state.normal = state.recording and not state.staging and state.site is None
+        for name, value in before.items():
+            setattr(state, name, value)
+        with _special_lock:
+            _special -= 1
 
 
 def bind(op: Any, *xs: Any) -> Any:
@@ -122,44 +127,44 @@ def bind(op: Any, *xs: Any) -> Any:
     """
     n = len(xs)
     if n == 2:
-        x, y = xs
-        if isinstance(x, Handle):
-            xv = x.value
-            dtype = xv.dtype
-            nx = x.node
-            if isinstance(y, Handle):
-                yv = y.value
-                ny = y.node
-                mask = nx.tracked | ny.tracked << 1
-                plain = yv.dtype is dtype and yv.__class__ is ndarray
-            else:
-                yv = ny = y
-                mask = nx.tracked
-                plain = y.__class__ is float and dtype.kind == "f"
-            if plain and xv.__class__ is ndarray and dtype.char in op.takes:
-                return compute(op, xs, (xv, yv), (nx, ny), mask)
-    elif n == 1:
+        return bind_two(op, xs[0], xs[1])
+    if n == 1:
         x = xs[0]
         if isinstance(x, Handle):
             xv = x.value
             if xv.__class__ is ndarray and xv.dtype.char in op.takes:
                 nx = x.node
-                return compute(op, xs, (xv,), (nx,), nx.tracked)
+                return compute(op, (xv,), (nx,), nx.tracked)
     return _bind_any(op, xs)
 
 
-def compute(
-    op: Any, xs: tuple[Any, ...], values: tuple[Any, ...], nodes: tuple[Any, ...], mask: int
-) -> Any:
+def bind_two(op: Any, x: Any, y: Any) -> Any:
+    """`bind` for two operands."""
+    if isinstance(x, Handle):
+        xv = x.value
+        dtype = xv.dtype
+        nx = x.node
+        if isinstance(y, Handle):
+            yv = y.value
+            if yv.dtype is dtype and yv.__class__ is ndarray is xv.__class__:
+                if dtype.char in op.takes:
+                    ny = y.node
+                    return compute(op, (xv, yv), (nx, ny), nx.tracked | ny.tracked << 1)
+        elif y.__class__ is float and dtype.kind == "f" and xv.__class__ is ndarray:
+            if dtype.char in op.takes:
+                return compute(op, (xv, y), (nx, y), nx.tracked)
+    return _bind_any(op, (x, y))
+
+
+def compute(op: Any, values: tuple[Any, ...], nodes: tuple[Any, ...], mask: int) -> Any:
     """Compute the value and, if gradients may flow, record the node."""
-    normal = state.normal
-    if not normal and state.staging:
-        return _stage(op, xs, values, nodes, mask)
+    if _special and state.staging:
+        return _stage(op, values, nodes, mask)
     token = fp_set(FP_IGNORE)
     try:
         out = op.value(*values)
     except Exception as error:
-        raise failure(op, xs, error) from None
+        raise failure(op, handles(values, nodes), error) from None
     finally:
         fp_reset(token)
     if out.__class__ is not ndarray:
@@ -168,22 +173,26 @@ def compute(
         out = np.asarray(out)
     # attributes are set here rather than by constructors: calls are a third of the overhead
     node: Node = new(Node)
-    if mask and out.dtype.kind in "fcV" and (normal or state.recording):
-        save = op.savers.get((len(values), mask)) or make_saver(op, mask, out, values)
-        node.saved = save(out, *values)
+    if mask and out.dtype.kind in "fcV" and (not _special or state.recording):
+        key = (len(values), mask) if op.variadic else mask
+        save = op.savers.get(key) or make_saver(op, mask, out, values)
+        node.saved = save(out, values, nodes)
         node.tracked = True
+        node.mask = mask
         node.inputs = nodes
     else:
         node.saved = None
         node.tracked = False
+        node.mask = 0
         node.inputs = ()
     node.op = op
     node.shape = out.shape
     node.dtype = out.dtype
     node.slot = None
-    node.name = ""
     node.seq = next_seq()
-    if normal or state.site is None:
+    if _special and state.site is not None:
+        node.code, node.offset = state.site
+    else:
         frame = getframe(2)
         code = frame.f_code
         while code.co_filename.startswith(INTERNAL) and frame.f_back is not None:
@@ -191,13 +200,18 @@ def compute(
             code = frame.f_code
         node.code = code
         node.offset = frame.f_lasti
-    else:
-        node.code, node.offset = state.site
     result: Any = new(_tensor)
     result.value = out
     result.node = node
     result.slot = None
     return result
+
+
+def handles(values: tuple[Any, ...], nodes: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Operands as they were given, from what binding made of them."""
+    return tuple(
+        make(v, n) if n.__class__ is Node else v for v, n in zip(values, nodes, strict=True)
+    )
 
 
 def _bind_any(op: Any, xs: tuple[Any, ...]) -> Any:
@@ -223,8 +237,8 @@ def _bind_any(op: Any, xs: tuple[Any, ...]) -> Any:
     values = tuple([x.value if isinstance(x, Handle) else x for x in xs])
     nodes = tuple([x.node if isinstance(x, Handle) else x for x in xs])
     if staged or state.staging:
-        return _stage(op, xs, values, nodes, mask)
-    return compute(op, xs, values, nodes, mask)
+        return _stage(op, values, nodes, mask)
+    return compute(op, values, nodes, mask)
 
 
 def _place() -> Site:
@@ -234,19 +248,19 @@ def _place() -> Site:
     return Site(frame.f_code, frame.f_lasti)
 
 
-def _stage(op: Any, xs: tuple[Any, ...], values: tuple[Any, ...], nodes: tuple[Any, ...], mask: int) -> Any:
+def _stage(op: Any, values: tuple[Any, ...], nodes: tuple[Any, ...], mask: int) -> Any:
     """Record the node by its type alone."""
     try:
         out = op.out_type(*[v if v.__class__ in SCALARS else Type.of(v) for v in values])
     except Exception as error:
-        raise failure(op, xs, error) from None
+        raise failure(op, handles(values, nodes), error) from None
     if not state.recording:
         mask = 0
     if isinstance(out, tuple):
         return _several(op, out, values, nodes, mask, staged=True)
-    tracked = bool(mask) and is_inexact(out.dtype)
+    mask = mask if is_inexact(out.dtype) else 0
     saved = (out, *values)
-    return make(out, Node(op, nodes, saved, tracked, out.shape, out.dtype, *_place()))
+    return make(out, Node(op, nodes, saved, mask, out.shape, out.dtype, *_place()))
 
 
 def _several(
@@ -266,18 +280,19 @@ def _several(
     if staged:
         saved: Any = (types, *values)
     elif tracked:
-        save = op.savers.get((len(values), mask)) or make_saver(op, mask, types, values)
-        saved = save(outs, *values)
+        key = (len(values), mask) if op.variadic else mask
+        save = op.savers.get(key) or make_saver(op, mask, types, values)
+        saved = save(outs, values, nodes)
     else:
         saved = None
     keep = tracked or staged
-    whole = Node(op, nodes if keep else (), saved, tracked, types, None, *place)
+    whole = Node(op, nodes if keep else (), saved, mask if tracked else 0, types, None, *place)
     picks: list[Any] = []
     for i, (out, t) in enumerate(zip(outs, types, strict=True)):
         on = tracked and is_inexact(t.dtype)
         pick_saved = (out, types) if staged else (None, None)
         inputs = (whole,) if keep else ()
-        node = Node(Pick(i), inputs, pick_saved, on, t.shape, t.dtype, *place)
+        node = Node(Pick(i), inputs, pick_saved, int(on), t.shape, t.dtype, *place)
         picks.append(make(out, node))
     return tuple(picks)
 
@@ -285,7 +300,7 @@ def _several(
 def staged_leaf(t: Type, tracked: bool = False, site: Site | None = None) -> Any:
     """A handle on a new leaf of which only the type is known."""
     code, offset = site or (None, 0)
-    return make(t, Node(None, (), (t,), tracked, t.shape, t.dtype, code, offset))
+    return make(t, Node(None, (), (t,), int(tracked), t.shape, t.dtype, code, offset))
 
 
 def reads_of(op: Any, mask: int, out: Any, values: tuple[Any, ...]) -> tuple[bool, ...]:
@@ -312,29 +327,27 @@ def make_saver(op: Any, mask: int, out: Any, values: tuple[Any, ...]) -> Callabl
     """The function that keeps of ``(out, *inputs)`` what the rule of `op` reads, made once."""
     reads = () if op.no_derivative else reads_of(op, mask, out, values)
 
-    def save(*things: Any) -> tuple[Any, ...]:
-        return tuple([v if read else None for read, v in zip(reads, things, strict=True)])
+    def save(out: Any, xs: tuple[Any, ...], nodes: tuple[Any, ...]) -> tuple[Any, ...]:
+        kept = [x if r else n for r, x, n in zip(reads[1:], xs, nodes, strict=True)]
+        return (out if reads[0] else None, *kept)
 
-    known = _SAVERS.get(reads)
-    op.savers[len(values), mask] = chosen = known or save
+    key = (len(values), mask) if op.variadic else mask
+    op.savers[key] = chosen = _SAVERS.get(reads, save)
     return chosen
 
 
-def _nothing(*things: Any) -> tuple[Any, ...]:
-    return (None,) * len(things)
-
-
-# the common cases without a loop
-_SAVERS: Final[dict[tuple[bool, ...], Callable[..., Any]]] = {
-    (): _nothing,
-    (False, False): lambda out, x: (None, None),
-    (True, False): lambda out, x: (out, None),
-    (False, True): lambda out, x: (None, x),
-    (False, False, False): lambda out, x, y: (None, None, None),
-    (False, True, False): lambda out, x, y: (None, x, None),
-    (False, False, True): lambda out, x, y: (None, None, y),
-    (False, True, True): lambda out, x, y: (None, x, y),
-    (True, False, True): lambda out, x, y: (out, None, y),
+# The common cases without a loop. Where a rule reads only the shape of an input, the input's node
+# stands in for its value.
+_SAVERS: Final[dict[tuple[bool, ...], Callable[[Any, Any, Any], tuple[Any, ...]]]] = {
+    (): lambda out, xs, nodes: (None, *nodes),
+    (False, False): lambda out, xs, nodes: (None, nodes[0]),
+    (True, False): lambda out, xs, nodes: (out, nodes[0]),
+    (False, True): lambda out, xs, nodes: (None, xs[0]),
+    (False, False, False): lambda out, xs, nodes: (None, nodes[0], nodes[1]),
+    (False, True, False): lambda out, xs, nodes: (None, xs[0], nodes[1]),
+    (False, False, True): lambda out, xs, nodes: (None, nodes[0], xs[1]),
+    (False, True, True): lambda out, xs, nodes: (None, xs[0], xs[1]),
+    (True, False, True): lambda out, xs, nodes: (out, nodes[0], xs[1]),
 }
 
 

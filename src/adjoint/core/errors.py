@@ -55,6 +55,10 @@ class LoweringError(AdjointError, RuntimeError):
     """A back end cannot express an operation."""
 
 
+class GraphError(AdjointError, ValueError):
+    """A graph, or the text of one, does not hold together."""
+
+
 def operand_line(name: str, x: Any) -> str:
     """One line about an operand: its name, its type, where it was made, its path in a module."""
     node = getattr(x, "node", None)

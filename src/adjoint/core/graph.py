@@ -12,6 +12,7 @@ and everything else is the same. That is why the tape and the IR are one graph.
 from __future__ import annotations
 
 import itertools
+import operator
 from collections.abc import Callable, Iterable
 from types import CodeType
 from typing import Any, Final
@@ -20,6 +21,7 @@ from adjoint.core.site import Site
 from adjoint.core.types import DType, Shape, Type
 
 next_seq: Final = itertools.count().__next__
+by_age: Final = operator.attrgetter("seq")
 
 
 class Slot:
@@ -28,12 +30,13 @@ class Slot:
     It outlives the nodes that the tensor is bound to, so that ``x += 1`` keeps ``x.grad``.
     """
 
-    __slots__ = ("__weakref__", "grad", "hooks", "leaf")
+    __slots__ = ("__weakref__", "grad", "hooks", "leaf", "name")
 
     def __init__(self, leaf: bool) -> None:
         self.leaf = leaf
         self.grad: Any = None
         self.hooks: list[Callable[[Any], Any]] = []
+        self.name = ""
 
 
 class Node:
@@ -42,8 +45,9 @@ class Node:
     Args:
         op: the operation; None for a leaf.
         inputs: the nodes it was applied to; Python scalars stand for themselves.
-        saved: ``(out, *inputs)`` as far as the derivative reads them, None elsewhere.
-        tracked: whether gradients flow through it.
+        saved: ``(out, *inputs)`` as far as the derivative reads them; elsewhere None for the output
+            and the input's node for an input.
+        mask: the inputs through which gradients flow, as bits; not zero for a leaf that wants one.
         shape: shape of the value; for an operation with several outputs, the tuple of their types.
         dtype: dtype of the value.
         code: code object of the user's line.
@@ -55,7 +59,7 @@ class Node:
         "code",
         "dtype",
         "inputs",
-        "name",
+        "mask",
         "offset",
         "op",
         "saved",
@@ -70,7 +74,7 @@ class Node:
         op: Any,
         inputs: tuple[Any, ...],
         saved: tuple[Any, ...] | None,
-        tracked: bool,
+        mask: int,
         shape: Any,
         dtype: DType | None,
         code: CodeType | None,
@@ -79,14 +83,14 @@ class Node:
         self.op = op
         self.inputs = inputs
         self.saved = saved
-        self.tracked = tracked
+        self.mask = mask
+        self.tracked = mask != 0
         self.shape = shape
         self.dtype = dtype
         self.code = code
         self.offset = offset
         self.seq = next_seq()
         self.slot: Slot | None = None
-        self.name = ""
 
     @property
     def ndim(self) -> int:
@@ -104,6 +108,11 @@ class Node:
         return self.shape if self.dtype is None else Type(self.shape, self.dtype)
 
     @property
+    def name(self) -> str:
+        """Path of the parameter in its module, or an empty string."""
+        return "" if self.slot is None else self.slot.name
+
+    @property
     def site(self) -> Site | None:
         """The user's line that made this node."""
         return None if self.code is None else Site(self.code, self.offset)
@@ -116,7 +125,7 @@ class Node:
 def leaf(value: Any, tracked: bool = False, site: Site | None = None) -> Node:
     """A node where a value enters the graph."""
     code, offset = (None, 0) if site is None else site
-    return Node(None, (), None, tracked, value.shape, value.dtype, code, offset)
+    return Node(None, (), None, int(tracked), value.shape, value.dtype, code, offset)
 
 
 class Deferred:
@@ -204,8 +213,4 @@ def ancestors(roots: Iterable[Node], keep: Callable[[Node], bool]) -> list[Node]
         for x in node.inputs:
             if x.__class__ is Node and x not in seen and keep(x):
                 stack.append(x)
-    return sorted(seen, key=_seq)
-
-
-def _seq(node: Node) -> int:
-    return node.seq
+    return sorted(seen, key=by_age)

@@ -47,9 +47,11 @@ class Primitive:
     llvm: ClassVar[str] = ""
     """Lowering data: the scalar body by name, where the operation is a loop over scalars."""
     fields: ClassVar[tuple[str, ...]] = ()
-    savers: ClassVar[dict[tuple[int, int], Any]]
-    """For a number of operands and a mask of the differentiated ones, the function that keeps what
-    the rule reads; filled once."""
+    variadic: ClassVar[bool] = False
+    """Whether the number of operands varies from call to call."""
+    savers: ClassVar[dict[Any, Any]]
+    """For each mask of differentiated operands, the function that keeps what the rule reads; filled
+    once (variadic: for each pair of their number and the mask)."""
     own_savers: ClassVar[bool] = False
     """Whether what the rule reads depends on the fields, so that each instance finds out itself."""
 

@@ -10,8 +10,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from adjoint.core.bind import make, setting
+from adjoint.core.draw import draw
 from adjoint.core.graph import Handle, Node, Pick
+from adjoint.core.text import large_constants, print_graph, skeleton
 from adjoint.core.types import Type
+from adjoint.core.verify import verify
 
 
 class Graph:
@@ -51,12 +54,41 @@ class Graph:
     def __len__(self) -> int:
         return len(self.nodes)
 
-    def __str__(self) -> str:
-        from adjoint.core.text import print_graph
+    def text(self, sites: bool = False) -> str:
+        """One operation a line; `parse` reads it back.
 
-        return print_graph(self)
+        Args:
+            sites: whether each line ends with the user's line as a comment.
+        """
+        return print_graph(self, sites)
+
+    def __str__(self) -> str:
+        return self.text()
 
     __repr__ = __str__
+
+    def __eq__(self, other: object) -> bool:
+        """The same operations, wiring and constants; places and names make no difference."""
+        if self is other or not isinstance(other, Graph):
+            return self is other
+        if skeleton(self) != skeleton(other):
+            return False
+        # a checksum is not enough where other constants could have the same
+        mine, theirs = (list(large_constants(g).values()) for g in (self, other))
+        return all(x is y or x.tobytes() == y.tobytes() for x, y in zip(mine, theirs, strict=True))
+
+    def __hash__(self) -> int:
+        return hash(skeleton(self))
+
+    def verify(self) -> None:
+        """Check order, wiring and types; raises GraphError."""
+        verify(self)
+
+    def svg(self) -> str:
+        """A drawing of the graph: one self-contained SVG element."""
+        return draw(self)
+
+    _repr_svg_ = svg
 
     def flops(self) -> int:
         """Floating-point operations of one evaluation, as the cards count them."""
@@ -103,7 +135,7 @@ def extract(inputs: Sequence[Handle], outputs: Sequence[Handle], since: int = -1
             if x.__class__ is not Node or x in begin or x in seen:
                 continue
             value = node.saved[i + 1] if node.saved is not None else None
-            known = value is not None and value.__class__ not in (Type, tuple)
+            known = value is not None and value.__class__ not in (Type, tuple, Node)
             if known or x.op is None or x.seq < since:
                 constants[x] = make(value if known else x.type, x)
             else:

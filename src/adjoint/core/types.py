@@ -224,6 +224,11 @@ def short_name(dtype: DType) -> str:
     return _SHORT.get(dtype.name, dtype.name)
 
 
+def dtype_named(name: str) -> DType | None:
+    """The dtype that `short_name` spells so, or None."""
+    return as_dtype(_LONG[name]) if name in _LONG else None
+
+
 def broadcast_shapes(*shapes: Shape) -> Shape:
     """The common shape of operands that broadcast by NumPy's rule.
 

@@ -1,4 +1,4 @@
-"""Arithmetic, elementwise: sums, products, quotients, powers."""
+"""Arithmetic, elementwise: sums, products, quotients; and what elementwise functions share."""
 
 from __future__ import annotations
 
@@ -7,13 +7,39 @@ from typing import Any, Final, final
 
 import numpy as np
 
-from adjoint.core.bind import lift
-from adjoint.core.primitive import Sample
-from adjoint.core.types import INT, DType, default_dtype, dtype_kind
-from adjoint.ops.families import ZERO, AbstractLinearMap, AbstractMap
+from adjoint.core.bind import SCALARS, lift
+from adjoint.core.primitive import Primitive, Sample
+from adjoint.ops.families import AbstractLinearMap, AbstractMap
+
+__all__ = ["add", "divide", "multiply", "negative", "positive", "subtract"]
 
 
-__all__ = ["add", "divide", "multiply", "negative", "subtract"]
+def binary(card: Primitive, x: Any, y: Any) -> Any:
+    """Apply a card to two operands of any kind; a Python scalar beside a tensor stays weak."""
+    if x.__class__ in SCALARS and y.__class__ not in SCALARS:
+        return card(x, lift(y))
+    return card(lift(x), y)
+
+
+class AbstractAnalyticMap(AbstractMap):
+    """An elementwise function of floats, and of complex numbers where it is analytic.
+
+    Integers are first converted to the default float dtype. Because a complex derivative is the
+    same formula as the real one, a card states it once.
+    """
+
+    floating = True
+    flops = 10
+
+    @classmethod
+    def samples(cls, rng: Any) -> Iterator[Sample]:
+        yield from super().samples(rng)
+        if cls.complex_ok:
+            spans = [cls.domain[min(i, len(cls.domain) - 1)] for i in range(cls.arity())]
+            yield (
+                cls(),
+                [rng.uniform(*span, size=5) + 1j * rng.uniform(-1, 1, size=5) for span in spans],
+            )
 
 
 @final
@@ -33,6 +59,7 @@ class Subtract(AbstractLinearMap):
 
     llvm = "sub"
     value = np.subtract
+    bools = False
 
     def transpose(self, i: int, ct: Any, x: Any, y: Any) -> Any:
         return -ct if i else ct
@@ -48,14 +75,19 @@ class Multiply(AbstractMap):
     def partial(self, i: int, out: Any, x: Any, y: Any) -> Any:
         return x if i else y
 
+    @classmethod
+    def samples(cls, rng: Any) -> Iterator[Sample]:
+        yield from super().samples(rng)
+        yield cls(), [rng.normal(size=(2, 3)) + 1j, 2 - 1j * rng.normal(size=3)]
+
 
 @final
-class Divide(AbstractMap):
+class Divide(AbstractAnalyticMap):
     """Quotient of two values, elementwise."""
 
     llvm = "div"
     value = np.divide
-    floating = True
+    flops = 1
     domain = ((-3.0, 3.0), (0.5, 3.0))
 
     def partial(self, i: int, out: Any, x: Any, y: Any) -> Any:
@@ -68,9 +100,23 @@ class Negative(AbstractLinearMap):
 
     llvm = "neg"
     value = np.negative
+    bools = False
 
     def transpose(self, i: int, ct: Any, x: Any) -> Any:
         return -ct
+
+
+@final
+class Positive(AbstractLinearMap):
+    """The value as it is."""
+
+    llvm = "pos"
+    value = np.positive
+    bools = False
+    flops = 0
+
+    def transpose(self, i: int, ct: Any, x: Any) -> Any:
+        return ct
 
 
 ADD: Final = Add()
@@ -78,6 +124,7 @@ SUBTRACT: Final = Subtract()
 MULTIPLY: Final = Multiply()
 DIVIDE: Final = Divide()
 NEGATIVE: Final = Negative()
+POSITIVE: Final = Positive()
 
 
 def add(x: Any, y: Any, /) -> Any:
@@ -99,7 +146,7 @@ def add(x: Any, y: Any, /) -> Any:
 
     **Gradient:** 1 for both.
     """
-    return ADD(lift(x), y)
+    return binary(ADD, x, y)
 
 
 def subtract(x: Any, y: Any, /) -> Any:
@@ -111,7 +158,7 @@ def subtract(x: Any, y: Any, /) -> Any:
 
     **Gradient:** 1 for `x`, -1 for `y`.
     """
-    return SUBTRACT(lift(x), y)
+    return binary(SUBTRACT, x, y)
 
 
 def multiply(x: Any, y: Any, /) -> Any:
@@ -123,7 +170,7 @@ def multiply(x: Any, y: Any, /) -> Any:
 
     **Gradient:** `y` for `x`, `x` for `y`.
     """
-    return MULTIPLY(lift(x), y)
+    return binary(MULTIPLY, x, y)
 
 
 def divide(x: Any, y: Any, /) -> Any:
@@ -135,7 +182,7 @@ def divide(x: Any, y: Any, /) -> Any:
 
     **Gradient:** ``1 / y`` for `x`, ``-x / y**2`` for `y`.
     """
-    return DIVIDE(lift(x), y)
+    return binary(DIVIDE, x, y)
 
 
 def negative(x: Any, /) -> Any:
@@ -148,3 +195,15 @@ def negative(x: Any, /) -> Any:
     **Gradient:** -1.
     """
     return NEGATIVE(lift(x))
+
+
+def positive(x: Any, /) -> Any:
+    """The tensor as it is, as a tensor of its own: ``+x``.
+
+    Example:
+        >>> ad.positive(ad.tensor([1.0, -2.0]))
+        tensor([ 1., -2.])
+
+    **Gradient:** 1.
+    """
+    return POSITIVE(lift(x))

@@ -49,6 +49,7 @@ class Zero:
 
 
 ZERO: Final = Zero()
+ndarray = np.ndarray
 
 
 def scale(ct: Any, d: Any) -> Any:
@@ -57,6 +58,8 @@ def scale(ct: Any, d: Any) -> Any:
     Where `ct` is exactly zero the result is zero, even if `d` is infinite or NaN: what does not
     reach the loss has no gradient. So a branch that was masked out cannot spoil a gradient.
     """
+    if d.__class__ is ndarray is ct.__class__ and ct.dtype.kind == "f":
+        return strong_multiply(ct, d)
     if d is ZERO or ct is ZERO:
         return ZERO
     if d.__class__ in SCALARS:
@@ -91,6 +94,8 @@ class AbstractMap(Primitive):
     real_float_only: ClassVar[bool] = False
     integers: ClassVar[bool] = False
     """Whether only integers and bools are allowed."""
+    bools: ClassVar[bool] = True
+    """Whether bools are allowed: they are not where NumPy makes small integers of them."""
     same_dtype: ClassVar[bool] = True
     domain: ClassVar[tuple[tuple[float, float], ...]] = ((-3.0, 3.0),)
     """An interval for each operand from which samples are drawn; the last one repeats."""
@@ -103,6 +108,8 @@ class AbstractMap(Primitive):
             cls.takes = "?bBhHiIlLqQ"
         elif not cls.complex_ok:
             cls.takes = "?bBhHiIlLqQefd"
+        if not cls.bools:
+            cls.takes = cls.takes.replace("?", "")
         super().__init_subclass__(**kwargs)
 
     partial: ClassVar[Any] = None
@@ -117,6 +124,8 @@ class AbstractMap(Primitive):
             raise DTypeError(f"not defined for complex numbers, got {dtype}")
         if self.integers and dtype_kind(dtype) >= FLOAT:
             raise DTypeError(f"defined for integers and bools, got {dtype}")
+        if not self.bools and dtype.kind == "b":
+            raise DTypeError("not defined for bools")
 
     def out_type(self, *types: Any) -> Type:
         dtype = self.common_dtype(types)
@@ -150,15 +159,17 @@ class AbstractMap(Primitive):
         return tuple(out) if changed else xs
 
     def pull(self, ct: Any, out: Any, xs: tuple[Any, ...], mask: int) -> Sequence[Any]:
-        is_complex = ct.dtype.kind == "c"
-        results: list[Any] = []
-        for i in range(len(xs)):
-            if mask >> i & 1:
-                d = self.partial(i, out, *xs)
-                results.append(scale(ct, conj(d) if is_complex else d))
-            else:
-                results.append(None)
-        return results
+        if ct.dtype.kind == "c":
+            return [
+                scale(ct, conj(self.partial(i, out, *xs))) if mask >> i & 1 else None
+                for i in range(len(xs))
+            ]
+        if mask == 1:
+            g = scale(ct, self.partial(0, out, *xs))
+            return (g,) if len(xs) == 1 else (g, *[None] * (len(xs) - 1))
+        return [
+            scale(ct, self.partial(i, out, *xs)) if mask >> i & 1 else None for i in range(len(xs))
+        ]
 
     def push(self, dots: tuple[Any, ...], out: Any, xs: tuple[Any, ...]) -> Any:
         total: Any = None
@@ -276,13 +287,19 @@ class AbstractGeneral(Primitive):
         return self.vjp(ct, out, *xs)
 
 
+# NaN in the sum of squares exactly if an element is NaN: one pass and no temporary. The
+# implementation behind NumPy's dispatcher, because it is called once for each local derivative.
+_square: Any = getattr(np.vdot, "_implementation", np.vdot)
+
+
 def strong_multiply(ct: Any, d: Any) -> Any:
     """``ct * d`` on arrays, but zero wherever `ct` is zero."""
-    out = np.multiply(ct, d)
-    square = np.vdot(out, out)  # NaN exactly if an element is: one pass, no temporary
-    if square != square:
-        out = np.where(np.equal(ct, 0), np.zeros((), out.dtype), out)
-    return out
+    out = ct * d
+    if out.dtype.char in "fdFD":  # vdot knows no half precision
+        square = _square(out, out)
+        if square == square:
+            return out
+    return np.where(np.equal(ct, 0), np.zeros((), out.dtype), out)
 
 
 @final
@@ -293,9 +310,6 @@ class Scale(AbstractMap):
     llvm = "strong_mul"
 
     def value(self, ct: Any, d: Any) -> Any:
-        if ct.dtype.char not in "fdFD":  # vdot knows no half precision
-            out = np.multiply(ct, d)
-            return np.where(np.equal(ct, 0), np.zeros((), out.dtype), out)
         return strong_multiply(ct, d)
 
     def partial(self, i: int, out: Any, ct: Any, d: Any) -> Any:

@@ -26,7 +26,7 @@ ROUNDS: Final = 10
 # Multipliers and key increments of the paper; rows are the words (0, 1) and (2, 3) of a block.
 MULTIPLIERS: Final = np.array([[0xD2511F53], [0xCD9E8D57]], np.uint64)
 WEYL: Final = np.array([[0x9E3779B9], [0xBB67AE85]], np.uint64)
-BUMPS: Final = WEYL * np.arange(ROUNDS, dtype=np.uint64)  # what each round adds to the key
+BUMPS: Final = WEYL * np.arange(ROUNDS, dtype=np.uint64)[:, None, None]  # added to the key
 LOW: Final = np.uint64(0xFFFFFFFF)
 SHIFT: Final = np.uint64(32)
 CHUNK: Final = 4096
@@ -39,19 +39,19 @@ def mix(even: Any, odd: Any, key: Any) -> tuple[Any, Any]:
     Args:
         even: words 0 and 2 of each block, (..., 2, blocks); overwritten.
         odd: words 1 and 3, likewise.
-        key: the two words of the key, (..., 2, 1).
+        key: the two words of the key, (..., 2, 1), or one key for each block, (..., 2, blocks).
 
     Returns:
         The mixed words, in the same arrangement.
     """
-    keys = key + BUMPS & LOW
+    keys = key + BUMPS.reshape(ROUNDS, *(1,) * (key.ndim - 2), 2, 1) & LOW
     product, high = np.empty_like(even), np.empty_like(even)
     for r in range(ROUNDS):
         np.multiply(even, MULTIPLIERS, out=product)
         np.right_shift(product, SHIFT, out=high)
         # a round swaps the halves: what came from word 0 goes to words 2 and 3, and back
         np.bitwise_xor(high[..., ::-1, :], odd, out=even)
-        np.bitwise_xor(even, keys[..., r : r + 1], out=even)
+        np.bitwise_xor(even, keys[r], out=even)
         np.bitwise_and(product[..., ::-1, :], LOW, out=odd)
     return even, odd
 
@@ -66,7 +66,7 @@ def philox4x32(counter: Any, key: Any) -> Any:
     Returns:
         uint32, (..., blocks, 4).
     """
-    words = np.swapaxes(np.asarray(counter, np.uint64), -1, -2)
+    words = np.swapaxes(np.array(counter, np.uint64), -1, -2)
     even, odd = mix(words[..., 0::2, :], words[..., 1::2, :], np.asarray(key, np.uint64)[..., None])
     return _interleave(even, odd)
 
@@ -78,10 +78,32 @@ def _interleave(even: Any, odd: Any) -> Any:
     return out
 
 
+def key_of(state: Any) -> Any:
+    """The two words of a state's key, (..., 2, 1)."""
+    return state[..., :2].astype(np.uint64)[..., None]
+
+
 def position(state: Any) -> Any:
     """The 64-bit counter of a state, (..., 1): the axis stays, for NumPy's scalars do not wrap."""
     wide = state.astype(np.uint64)
     return wide[..., 2:3] | wide[..., 3:] << SHIFT
+
+
+def words_at(key: Any, count: Any) -> Any:
+    """The four words of the blocks with these numbers.
+
+    Args:
+        key: the keys, as `mix` takes them.
+        count: uint64, (..., blocks).
+
+    Returns:
+        uint32, (..., blocks, 4).
+    """
+    even = np.zeros((*count.shape[:-1], 2, count.shape[-1]), np.uint64)
+    odd = np.zeros_like(even)
+    even[..., 0, :] = count & LOW
+    odd[..., 0, :] = count >> SHIFT
+    return _interleave(*mix(even, odd, key))
 
 
 def random_words(state: Any, n: int) -> Any:
@@ -95,17 +117,12 @@ def random_words(state: Any, n: int) -> Any:
         uint32, (..., n): word `i` is word ``i % 4`` of the block at ``counter + i // 4``.
     """
     blocks = blocks_for(n)
-    key = state[..., :2].astype(np.uint64)[..., None]
+    key = key_of(state)
     start = position(state)
     out = np.empty((*state.shape[:-1], blocks, 4), np.uint32)
     for first in range(0, blocks, CHUNK):
         last = min(first + CHUNK, blocks)
-        count = start + np.arange(first, last, dtype=np.uint64)
-        even = np.zeros((*count.shape[:-1], 2, count.shape[-1]), np.uint64)
-        odd = np.zeros_like(even)
-        even[..., 0, :] = count & LOW
-        odd[..., 0, :] = count >> SHIFT
-        out[..., first:last, :] = _interleave(*mix(even, odd, key))
+        out[..., first:last, :] = words_at(key, start + np.arange(first, last, dtype=np.uint64))
     return out.reshape(*state.shape[:-1], 4 * blocks)[..., :n]
 
 

@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from adjoint.backward import as_tensors, flows, recalled, sweep
+from adjoint.backward import as_tensors, recalled, sweep, tracked_ancestors
 from adjoint.core.bind import lift, make, setting, staged_leaf, state
 from adjoint.core.errors import ArgumentError, NotDifferentiable, ShapeError, explain
-from adjoint.core.graph import Node, Pick, ancestors, leaf
+from adjoint.core.graph import Node, Pick, leaf
 from adjoint.core.site import here
 from adjoint.ops.families import CAST, ZERO
 from adjoint.ops.shape import Expand
@@ -108,7 +108,7 @@ def _tangents(chosen: Differentiated, tangents: Sequence[Any]) -> list[Any]:
 def pushforward(outs: Sequence[Any], dots: dict[Node, Any]) -> list[Any]:
     """Tangents of `outs` for tangents of some nodes; None where nothing flows."""
     env = dict(dots)
-    for node in ancestors([o.node for o in outs], flows):
+    for node in tracked_ancestors([o.node for o in outs]):
         if node in env or node.op is None:
             continue
         incoming = tuple(env.get(x) if x.__class__ is Node else None for x in node.inputs)
@@ -138,6 +138,8 @@ def push_node(node: Node, dots: tuple[Any, ...]) -> Any:
         return _transposed(node, dots, xs)
     if dot is None or dot is ZERO:
         return None
+    if isinstance(dot, tuple):
+        return tuple(map(lift, dot))
     dot = lift(dot)
     if dot.dtype != node.dtype:
         dot = CAST[node.dtype](dot)

@@ -68,9 +68,9 @@ def alias(x: Any, what: str = "argument") -> Any:
         )
     if x.known and not x.node.tracked:
         return make(x.value, leaf(x.value, True, here()))
-    saved = (x.value, x.value) if not x.known else (None, None)
+    saved = (x.value, x.value) if not x.known else (None, x.node)
     code, offset = here()
-    return make(x.value, Node(ALIAS, (x.node,), saved, True, x.shape, x.dtype, code, offset))
+    return make(x.value, Node(ALIAS, (x.node,), saved, 1, x.shape, x.dtype, code, offset))
 
 
 def zeros_like(x: Any) -> Any:

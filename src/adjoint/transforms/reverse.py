@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from adjoint.backward import flows, sweep
+from adjoint.backward import sweep, tracked_ancestors
 from adjoint.core.bind import make, setting, state
 from adjoint.core.errors import ArgumentError, DTypeError, ShapeError, explain
-from adjoint.core.graph import Handle, Node, ancestors, leaf
+from adjoint.core.graph import Handle, Node, leaf
 from adjoint.core.site import here
 from adjoint.core.tree import Structure
 from adjoint.core.types import dtype_kind, FLOAT
@@ -52,7 +52,7 @@ def watched(roots: Sequence[Node], fresh: Sequence[Any]) -> bool:
     """Whether somebody around this transform may differentiate its result again."""
     mine = {x.node for x in fresh}
     return any(
-        node.op is None and node not in mine for node in ancestors(roots, flows)
+        node.op is None and node not in mine for node in tracked_ancestors(roots)
     )
 
 

@@ -1,0 +1,2 @@
+"""draw"""
+def draw(graph): return ""

@@ -1,0 +1,1 @@
+"""Linear algebra: decompositions, solvers, determinants, norms, and the words their rules share."""

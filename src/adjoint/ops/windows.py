@@ -1,0 +1,245 @@
+"""Sliding windows: their geometry, the card that shows them as a view, and its transpose.
+
+Window `p` along an axis reads the elements ``p * stride + k * dilation - low`` for k below the
+kernel's size, where `low` elements of padding stand in front. Convolution, pooling, `unfold` and
+diagonals are all made of this one relation.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from math import prod
+from typing import Any, Final, final
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+
+from adjoint.core.bind import lift
+from adjoint.core.errors import AdjointError, ArgumentError, ShapeError
+from adjoint.core.primitive import Sample
+from adjoint.core.types import Shape, Type
+from adjoint.ops.families import AbstractLinear
+from adjoint.ops.shape import Permute, Reshape, refusal
+
+__all__ = ["fold", "unfold"]
+
+Pairs = tuple[tuple[int, int], ...]
+AXES: Final = ("depth", "height", "width")
+
+
+# -- geometry --------------------------------------------------------------------------------------
+
+
+def dilated(n: int, step: int) -> int:
+    """Length of `n` elements that stand `step` apart."""
+    return (n - 1) * step + 1 if n > 0 else 0
+
+
+def count(length: int, kernel: int, stride: int, dilation: int) -> int:
+    """Number of windows that fit into an axis of this length (with its padding); 0 if none does."""
+    return max((length - dilated(kernel, dilation)) // stride + 1, 0)
+
+
+def counts(
+    sizes: Sequence[int],
+    kernel: Sequence[int],
+    stride: Sequence[int],
+    padding: Sequence[tuple[int, int]],
+    dilation: Sequence[int],
+) -> Shape:
+    """Number of windows along each axis.
+
+    Raises:
+        ShapeError: if no window fits.
+    """
+    out: list[int] = []
+    for n, k, s, (low, high), d in zip(sizes, kernel, stride, padding, dilation, strict=True):
+        found = count(n + low + high, k, s, d)
+        if found == 0:
+            padded = f" with padding {(low, high)}" if low or high else ""
+            spread = f" with dilation {d}" if d != 1 else ""
+            raise ShapeError(f"a kernel of size {k}{spread} does not fit into size {n}{padded}")
+        out.append(found)
+    return tuple(out)
+
+
+def overlap(n: int, stride: int, start: int, size: int) -> tuple[slice, slice]:
+    """Those of `n` positions ``p * stride + start`` that lie in ``range(size)``.
+
+    Returns:
+        The slice of p, and the slice of the positions; both may be empty.
+    """
+    first = max(-(start // stride), 0)
+    last = min((size - 1 - start) // stride, n - 1)
+    if last < first:
+        return slice(0, 0), slice(0, 0)
+    begin = first * stride + start
+    return slice(first, last + 1), slice(begin, last * stride + start + 1, stride)
+
+
+def overlaps(
+    n: Sequence[int],
+    stride: Sequence[int],
+    start: Sequence[Sequence[int]],
+    size: Sequence[int],
+) -> Iterator[tuple[tuple[int, ...], tuple[Any, ...], tuple[Any, ...]]]:
+    """`overlap` along several axes, for every combination of the starts of each axis.
+
+    Yields:
+        Which start of each axis, the index into the positions' numbers, the index into the axes;
+        both begin with an Ellipsis. Combinations without any position are left out.
+    """
+    table = [
+        [overlap(m, s, at, limit) for at in starts]
+        for m, s, starts, limit in zip(n, stride, start, size, strict=True)
+    ]
+    for which in itertools.product(*[range(len(row)) for row in table]):
+        pairs = [row[k] for row, k in zip(table, which, strict=True)]
+        if all(p.stop > p.start for p, _ in pairs):
+            yield which, (..., *[p for p, _ in pairs]), (..., *[q for _, q in pairs])
+
+
+def offsets(kernel: Sequence[int], dilation: Sequence[int], low: Sequence[int]) -> list[list[int]]:
+    """Where each element of a kernel reads, relative to its window, along each axis."""
+    return [[k * d - at for k in range(n)] for n, d, at in zip(kernel, dilation, low, strict=True)]
+
+
+def sliding(x: Any, kernel: Sequence[int], stride: Sequence[int], dilation: Sequence[int]) -> Any:
+    """The windows over the last axes of an array, as a read-only view.
+
+    Returns:
+        Shape (..., *windows, *kernel).
+    """
+    n = len(kernel)
+    lead = x.ndim - n
+    along = x.strides[lead:]
+    windows = tuple(map(count, x.shape[lead:], kernel, stride, dilation))
+    return as_strided(
+        x,
+        (*x.shape[:lead], *windows, *kernel),
+        (
+            *x.strides[:lead],
+            *[a * s for a, s in zip(along, stride, strict=True)],
+            *[a * d for a, d in zip(along, dilation, strict=True)],
+        ),
+        writeable=False,
+    )
+
+
+# -- arguments of the public functions -------------------------------------------------------------
+
+
+def per_axis(what: str, given: Any, n: int, least: int = 1) -> tuple[int, ...]:
+    """One int for each of `n` axes, from one for all or a sequence of them.
+
+    Raises:
+        ArgumentError: if there is another number of them, or one is below `least`.
+    """
+    values = tuple(given) if isinstance(given, Sequence) and not isinstance(given, str) else (given,)
+    if len(values) == 1:
+        values *= n
+    if len(values) != n:
+        raise ArgumentError(f"{what} has {len(values)} entries for {n} axes: {given!r}")
+    out: list[int] = []
+    for value in values:
+        try:
+            out.append(value.__index__())
+        except AttributeError:
+            raise ArgumentError(f"{what} must be an integer, got {value!r}") from None
+    if min(out) < least:
+        raise ArgumentError(f"{what} must be at least {least}, got {given!r}")
+    return tuple(out)
+
+
+def both_sides(given: Any, n: int) -> Pairs:
+    """Padding (low, high) for each of `n` axes, from ints, which hold for both sides, or pairs."""
+    if isinstance(given, Sequence) and any(isinstance(p, Sequence) for p in given):
+        pairs = [per_axis("padding", p, 2, 0) for p in given] * (n if len(given) == 1 else 1)
+        if len(pairs) != n:
+            raise ArgumentError(f"padding has {len(pairs)} entries for {n} axes: {given!r}")
+        return tuple((low, high) for low, high in pairs)
+    return tuple((p, p) for p in per_axis("padding", given, n, 0))
+
+
+# -- cards -----------------------------------------------------------------------------------------
+
+
+@final
+class Windows(AbstractLinear):
+    """Sliding windows over the last axes: shape (..., *sizes) becomes (..., *windows, *kernel)."""
+
+    kernel: tuple[int, ...]
+    stride: tuple[int, ...]
+    dilation: tuple[int, ...]
+    kind = "view"
+    operands = ("x",)
+
+    def value(self, x: Any) -> Any:
+        self.out_type(x)  # as_strided checks nothing
+        return sliding(np.asarray(x), self.kernel, self.stride, self.dilation)
+
+    def out_type(self, x: Any) -> Type:
+        n = len(self.kernel)
+        if x.ndim < n:
+            raise ShapeError(f"windows over {n} axes of a value with {x.ndim}")
+        lead, sizes = x.shape[: x.ndim - n], x.shape[x.ndim - n :]
+        found = counts(sizes, self.kernel, self.stride, ((0, 0),) * n, self.dilation)
+        return Type((*lead, *found, *self.kernel), x.dtype)
+
+    def transpose(self, i: int, ct: Any, x: Any) -> Any:
+        return Fold(x.shape[x.ndim - len(self.kernel) :], self.stride, self.dilation)(ct)
+
+    def batch(self, size: int, batched: tuple[bool, ...], x: Any) -> Any:
+        return self(x)
+
+    @classmethod
+    def samples(cls, rng: Any) -> Iterator[Sample]:
+        yield cls((3,), (1,), (1,)), [rng.normal(size=(2, 7))]
+        yield cls((2, 3), (2, 1), (1, 2)), [rng.normal(size=(2, 5, 6))]
+        yield cls((1,), (4,), (1,)), [rng.normal(size=(9,))]
+
+
+@final
+class Fold(AbstractLinear):
+    """Windows added back where they were taken from: (..., *windows, *kernel) to (..., *sizes)."""
+
+    sizes: tuple[int, ...]
+    stride: tuple[int, ...]
+    dilation: tuple[int, ...]
+    kind = "scatter"
+    operands = ("x",)
+
+    def value(self, x: Any) -> Any:
+        self.out_type(x)
+        n = len(self.sizes)
+        lead, windows, kernel = x.shape[: -2 * n], x.shape[-2 * n : -n], x.shape[-n:]
+        out = np.zeros(lead + self.sizes, x.dtype)
+        starts = offsets(kernel, self.dilation, (0,) * n)
+        for k, _, at in overlaps(windows, self.stride, starts, self.sizes):
+            out[at] += x[(..., *(slice(None),) * n, *k)]
+        return out
+
+    def out_type(self, x: Any) -> Type:
+        n = len(self.sizes)
+        if x.ndim < 2 * n:
+            raise ShapeError(f"windows over {n} axes need {2 * n} axes at least, got {x.ndim}")
+        windows, kernel = x.shape[-2 * n : -n], x.shape[-n:]
+        fitting = counts(self.sizes, kernel, self.stride, ((0, 0),) * n, self.dilation)
+        if windows != fitting:
+            raise ShapeError(f"windows {windows} of size {kernel} do not cover sizes {self.sizes}")
+        return Type(x.shape[: -2 * n] + self.sizes, x.dtype)
+
+    def transpose(self, i: int, ct: Any, x: Any) -> Any:
+        return Windows(x.shape[-len(self.sizes) :], self.stride, self.dilation)(ct)
+
+    def batch(self, size: int, batched: tuple[bool, ...], x: Any) -> Any:
+        return self(x)
+
+    def cost(self, *types: Any) -> int:
+        return types[0].size
+
+    @classmethod
+    def samples(cls, rng: Any) -> Iterator[Sample]:
+        yield cls((7,), (1,), (1,)), [rng.normal(size=(2, 5, 3))]
+        yield cls((5, 6), (2, 1), (1, 2)), [rng.normal(size=(2, 2, 2, 2, 3))]
