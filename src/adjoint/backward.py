@@ -1,8 +1,9 @@
 """The reverse sweep: from cotangents of some nodes to gradients of others.
 
-Creation order is a topological order, so the sweep collects the nodes through which gradients
-flow, sorts them by age and walks from the youngest to the oldest. Each node is visited once, when
-its cotangent is complete. Adding contributions is done here and nowhere else.
+Creation order is a topological order: a node is younger than everything it was computed from. So
+the sweep keeps the nodes that a cotangent has reached in a heap and takes out the youngest; by then
+its cotangent is complete, because whoever contributes to it is younger still. Each node is visited
+once. Adding contributions is done here and nowhere else.
 
 Two ways through the same rules: on plain arrays, when nobody will differentiate the gradients
 again, and on tensors, when somebody may (or when the function is only being staged). On arrays the
@@ -14,6 +15,8 @@ Source: Griewank and Walther, Evaluating Derivatives (2008), chapter 3.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
+from heapq import heappop, heappush
 from typing import Any
 
 import numpy as np
@@ -24,6 +27,7 @@ from adjoint.core.bind import (
     fp_set,
     make,
     setting,
+    state,
 )
 from adjoint.core.errors import NoGraph, NotDifferentiable, explain
 from adjoint.core.graph import Deferred, Node, Pick, by_age
@@ -33,7 +37,8 @@ from adjoint.ops.shape import unbroadcast
 Cotangents = dict[Node, Any]
 
 
-def sweep(
+# One loop without calls of its own: it runs once for every node of every backward pass.
+def sweep(  # noqa: C901, PLR0915
     seeds: Sequence[tuple[Node, Any]],
     wanted: Iterable[Node] | None = None,
     *,
@@ -56,34 +61,72 @@ def sweep(
         NotDifferentiable: if the gradient reaches an operation without a derivative.
         NoGraph: if the saved values have been released.
     """
-    order = tracked_ancestors([node for node, _ in seeds])
     goal = None if wanted is None else set(wanted)
-    useful = None if goal is None else _leading(order, goal)
+    useful = None if goal is None else _leading([node for node, _ in seeds], goal)
     cts: Cotangents = {}
+    heap: list[tuple[int, Node]] = []
     owned: set[Node] = set()
-    for node, ct in seeds:
-        if useful is None or node in useful:
-            _add(cts, owned, node, ct)
     found: Cotangents = {}
-    token = fp_set(FP_IGNORE)
-    try:
-        for node in reversed(order):
-            ct = cts.pop(node, None)
-            if ct is None:
-                continue
-            if node.slot is not None and node.slot.hooks:
-                ct = _run_hooks(node.slot.hooks, ct, node, on_tensors)
-            if node.op is None or node.slot is not None or goal is not None:
-                if goal is None or node in goal:
-                    found[node] = ct
-                if node.op is None:
+    for node, ct in seeds:
+        if node.tracked if useful is None else node in useful:
+            if node in cts:
+                _add(cts, owned, node, ct)
+            else:
+                cts[node] = ct
+                heappush(heap, (-node.seq, node))
+    node: Any = None
+    # what the rules record belongs to the user's lines of the forward nodes
+    with setting(site=state.site) if on_tensors else nullcontext():
+        token = fp_set(FP_IGNORE)
+        try:
+            while heap:
+                node = heappop(heap)[1]
+                ct = cts.pop(node)
+                op = node.op
+                if op is None or node.slot is not None or goal is not None:
+                    ct = _arrive(node, ct, found, goal, on_tensors)
+                    if op is None:
+                        continue
+                mask = node.mask if useful is None else _useful_mask(node, useful)
+                if op.__class__ is Pick:
+                    _add_part(cts, heap, node.inputs[0], op.index, ct)
                     continue
-            _spread(node, ct, cts, owned, useful, on_tensors)
-            if not retain_graph and not on_tensors:
-                node.saved = None
-    finally:
-        fp_reset(token)
+                if on_tensors:
+                    state.site = node.site
+                saved = node.saved
+                if on_tensors or node.dtype is None or saved.__class__ is not tuple:
+                    results = pullback(node, ct, mask, on_tensors)
+                else:
+                    out = saved[0]  # type: ignore[index]
+                    results = op.pull(ct, node if out is None else out, saved[1:], mask)  # type: ignore[index]
+                for x, g in zip(node.inputs, results, strict=True):
+                    if mask & 1 and g is not None and g is not ZERO:
+                        if g.shape != x.shape:
+                            g = unbroadcast(g, x.shape)
+                        if g.dtype is not x.dtype and g.dtype != x.dtype:
+                            g = CAST[x.dtype](g)
+                        if x in cts:
+                            _add(cts, owned, x, g)
+                        else:
+                            cts[x] = g
+                            heappush(heap, (-x.seq, x))
+                    mask >>= 1
+                if not retain_graph and not on_tensors:
+                    node.saved = None
+        except NotDifferentiable as error:
+            raise placed(error, node) from None
+        finally:
+            fp_reset(token)
     return found
+
+
+def placed(error: NotDifferentiable, node: Node) -> NotDifferentiable:
+    """The error with the forward line of the node whose rule raised it."""
+    if "while differentiating" in str(error):
+        return error
+    return NotDifferentiable(
+        explain(str(error), node.op.name, [], node.site, while_doing="while differentiating")
+    )
 
 
 def tracked_ancestors(roots: Iterable[Node]) -> list[Node]:
@@ -98,10 +141,10 @@ def tracked_ancestors(roots: Iterable[Node]) -> list[Node]:
     return sorted(seen, key=by_age)
 
 
-def _leading(order: list[Node], goal: set[Node]) -> set[Node]:
-    """The nodes that lead to one of the wanted."""
+def _leading(roots: Iterable[Node], goal: set[Node]) -> set[Node]:
+    """The nodes on the way from the wanted nodes to the roots."""
     useful: set[Node] = set()
-    for node in order:
+    for node in tracked_ancestors(roots):
         if node in goal:
             useful.add(node)
             continue
@@ -112,52 +155,31 @@ def _leading(order: list[Node], goal: set[Node]) -> set[Node]:
     return useful
 
 
-def _spread(
-    node: Node,
-    ct: Any,
-    cts: Cotangents,
-    owned: set[Node],
-    useful: set[Node] | None,
-    on_tensors: bool,
-) -> None:
-    """Apply one node's rule and add its contributions to the cotangents of its inputs."""
-    inputs = node.inputs
-    mask = node.mask
-    if useful is not None:
-        mask = sum(1 << i for i, x in enumerate(inputs) if mask >> i & 1 and x in useful)
-        if not mask:
-            return
-    if node.op.__class__ is Pick:
-        parts = cts.setdefault(inputs[0], {})
-        index = node.op.index
-        parts[index] = ct if index not in parts else parts[index] + ct
-        return
-    for x, g in zip(inputs, pullback(node, ct, mask, on_tensors), strict=True):
-        if mask & 1 and g is not None and g is not ZERO:
-            if g.shape != x.shape:
-                g = unbroadcast(g, x.shape)
-            if g.dtype is not x.dtype and g.dtype != x.dtype:
-                g = CAST[x.dtype](g)
-            if x in cts:
-                _add(cts, owned, x, g)
-            else:
-                cts[x] = g
-        mask >>= 1
+def _useful_mask(node: Node, useful: set[Node]) -> int:
+    return sum(1 << i for i, x in enumerate(node.inputs) if node.mask >> i & 1 and x in useful)
+
+
+def _arrive(
+    node: Node, ct: Any, found: Cotangents, goal: set[Node] | None, on_tensors: bool
+) -> Any:
+    """Show a complete cotangent to the node's hooks, and note it if it was asked for."""
+    if node.slot is not None and node.slot.hooks:
+        ct = _run_hooks(node.slot.hooks, ct, node, on_tensors)
+    if node in goal if goal is not None else (node.op is None or node.slot is not None):
+        found[node] = ct
+    return ct
 
 
 def pullback(node: Node, ct: Any, mask: int, on_tensors: bool) -> Sequence[Any]:
     """The cotangents of a node's inputs, as its card states them."""
+    if not mask:
+        return (None,) * len(node.inputs)
     saved = recalled(node)
-    if node.op.no_derivative:
-        raise NotDifferentiable(
-            explain(node.op.no_derivative, node.op.name, [], node.site, "", "while differentiating")
-        )
     if node.dtype is None:
         ct = _complete(node, ct, on_tensors)
     if on_tensors:
         out, xs = as_tensors(node)
-        with setting(site=node.site):
-            return node.op.pull(ct, out, xs, mask)
+        return node.op.pull(ct, out, xs, mask)
     out = saved[0]
     return node.op.pull(ct, node if out is None else out, saved[1:], mask)
 
@@ -165,8 +187,8 @@ def pullback(node: Node, ct: Any, mask: int, on_tensors: bool) -> Sequence[Any]:
 def recalled(node: Node) -> tuple[Any, ...]:
     """The values that a node kept for its rule, or the error that says they are gone."""
     saved = node.saved
-    if saved is not None and isinstance(saved[0], Deferred):
-        node.saved = saved = saved[0].recall(saved[1])
+    if isinstance(saved, Deferred):
+        node.saved = saved = saved.recall()
     if saved is None:
         raise NoGraph(
             explain(
@@ -202,13 +224,19 @@ def as_tensors(node: Node) -> tuple[Any, tuple[Any, ...]]:
 
 
 def _complete(node: Node, parts: dict[int, Any], on_tensors: bool) -> tuple[Any, ...]:
-    """Cotangents for all outputs of a node with several, zero where none arrived."""
+    """Cotangents for all outputs of a node with several, zeros where none arrived."""
     out: list[Any] = []
     for i, t in enumerate(node.shape):
         part = parts.get(i)
-        if part is None:
+        if part is None and node.op.sparse_ct:
+            part = ZERO
+        elif part is None:
             zeros = np.zeros(t.shape, t.dtype)
-            part = make(zeros, Node(None, (), None, 0, t.shape, t.dtype, None, 0)) if on_tensors else zeros
+            part = (
+                make(zeros, Node(None, (), None, 0, t.shape, t.dtype, None, 0))
+                if on_tensors
+                else zeros
+            )
         out.append(part)
     return tuple(out)
 
@@ -229,13 +257,27 @@ def _add(cts: Cotangents, owned: set[Node], node: Node, g: Any) -> None:
             owned.add(node)
 
 
+def _add_part(
+    cts: Cotangents, heap: list[tuple[int, Node]], whole: Node, index: int, g: Any
+) -> None:
+    """Add a contribution to one output of a node with several: its cotangent is a dict by index."""
+    if whole not in cts:
+        cts[whole] = {}
+        heappush(heap, (-whole.seq, whole))
+    parts = cts[whole]
+    parts[index] = g if index not in parts else parts[index] + g
+
+
 def _run_hooks(hooks: Sequence[Any], ct: Any, node: Node, on_tensors: bool) -> Any:
     """Show the gradient to the hooks; what one returns takes its place."""
-    shown = ct if on_tensors else make(np.asarray(ct), Node(None, (), None, 0, node.shape, node.dtype, None, 0))
-    for hook in tuple(hooks):
-        changed = hook(shown)
-        if changed is not None:
-            shown = changed
+    shown = (
+        ct
+        if on_tensors
+        else make(np.asarray(ct), Node(None, (), None, 0, node.shape, node.dtype, None, 0))
+    )
+    with setting(site=None):
+        for hook in tuple(hooks):
+            changed = hook(shown)
+            if changed is not None:
+                shown = changed
     return shown if on_tensors else shown.value
-
-

@@ -1,20 +1,35 @@
-"""Tensor: the handle that users hold, with its operators; importing this installs it for binding."""
+"""Tensor: the handle that users hold, with its operators. Importing this installs it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import operator
+from collections.abc import Callable, Iterator
 from typing import Any, Self
 
 import numpy as np
 
 from adjoint.backward import sweep
-from adjoint.core.bind import bind, bind_two, fresh_slot, install, lift, make, numbers, setting, state
+from adjoint.core.bind import bind, bind_two, fresh_slot, install, lift, make, numbers, setting
 from adjoint.core.errors import ArgumentError, DTypeError, NoGraph, ShapeError, explain
-from adjoint.core.graph import Handle, Node, leaf
+from adjoint.core.graph import Handle, leaf
 from adjoint.core.site import here
-from adjoint.core.types import Type, as_dtype, is_inexact
-from adjoint.ops.arithmetic import ADD, DIVIDE, MULTIPLY, NEGATIVE, SUBTRACT
-
+from adjoint.core.types import as_dtype, dtype_kind, is_inexact
+from adjoint.ops import axes, complex_parts, contract, index
+from adjoint.ops import shape as shape_ops
+from adjoint.ops.arithmetic import ADD, DIVIDE, MULTIPLY, NEGATIVE, POSITIVE, SUBTRACT
+from adjoint.ops.bitwise import (
+    BITWISE_AND,
+    BITWISE_INVERT,
+    BITWISE_LEFT_SHIFT,
+    BITWISE_OR,
+    BITWISE_RIGHT_SHIFT,
+    BITWISE_XOR,
+)
+from adjoint.ops.compare import EQUAL, GREATER, GREATER_EQUAL, LESS, LESS_EQUAL, NOT_EQUAL
+from adjoint.ops.families import CAST
+from adjoint.ops.power import power
+from adjoint.ops.rounding import FLOOR_DIVIDE, REMAINDER
+from adjoint.ops.source import CPU
 
 __all__ = ["Tensor", "asarray", "tensor"]
 
@@ -23,14 +38,17 @@ class Tensor(Handle):
     """An array that remembers how it was computed.
 
     A tensor is a name for an immutable node of the computation graph. Assigning to it
-    (``x[i] = v``, ``x += y``, ``x.assign(v)``) makes the name stand for a new node; nothing that was
-    computed before changes, so no gradient can go wrong through it.
+    (``x[i] = v``, ``x += y``, ``x.assign(v)``) makes the name stand for a new node; nothing that
+    was computed before changes, so no gradient can go wrong through it. Arguments are those of
+    `adjoint.tensor`.
     """
 
     __slots__ = ()
     __array_priority__ = 1000
 
-    def __new__(cls, data: Any = None, dtype: Any = None, requires_grad: bool = False) -> Self:
+    def __new__(  # noqa: D102
+        cls, data: Any = None, dtype: Any = None, requires_grad: bool = False
+    ) -> Self:
         return tensor(data, dtype, requires_grad)  # type: ignore[return-value]
 
     # -- the tape ------------------------------------------------------------------------------
@@ -137,6 +155,11 @@ class Tensor(Handle):
         out.flags.writeable = False
         return out
 
+    @property
+    def device(self) -> str:
+        """Where the values are: ``"cpu"``."""
+        return CPU
+
     def item(self) -> Any:
         """The single value as a Python number."""
         return numbers(self, "x.item()").item()
@@ -153,7 +176,28 @@ class Tensor(Handle):
         dtype = "" if self.dtype.name in ("float32", "int64", "bool") else f", dtype={self.dtype}"
         return f"tensor({text}{dtype}{grad})"
 
+    # -- methods: the functions themselves -----------------------------------------------------
+
+    reshape = shape_ops.reshape
+    matmul = contract.matmul
+    flatten = shape_ops.flatten
+
+    @property
+    def T(self) -> Tensor:
+        """The matrix transposed; for other ranks all axes reversed."""
+        return axes.transpose(self)
+
+    @property
+    def mT(self) -> Tensor:
+        """Each matrix transposed: the last two axes swapped."""
+        return axes.matrix_transpose(self)
+
+    def astype(self, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Tensor:
+        """The same values in another dtype."""
+        return CAST[as_dtype(dtype)](self)
+
     # -- operators -----------------------------------------------------------------------------
+    # Each is one line on purpose: a Python frame less is a tenth of the cost of recording.
 
     def __add__(self, other: Any) -> Tensor:
         return bind_two(ADD, self, other)
@@ -179,8 +223,244 @@ class Tensor(Handle):
     def __rtruediv__(self, other: Any) -> Tensor:
         return bind_two(DIVIDE, other, self)
 
+    def __floordiv__(self, other: Any) -> Tensor:
+        return bind_two(FLOOR_DIVIDE, self, other)
+
+    def __rfloordiv__(self, other: Any) -> Tensor:
+        return bind_two(FLOOR_DIVIDE, other, self)
+
+    def __mod__(self, other: Any) -> Tensor:
+        return bind_two(REMAINDER, self, other)
+
+    def __rmod__(self, other: Any) -> Tensor:
+        return bind_two(REMAINDER, other, self)
+
+    def __pow__(self, other: Any) -> Tensor:
+        return power(self, other)
+
+    def __rpow__(self, other: Any) -> Tensor:
+        return power(other, self)
+
+    def __matmul__(self, other: Any) -> Tensor:
+        return contract.matmul(self, other)
+
+    def __rmatmul__(self, other: Any) -> Tensor:
+        return contract.matmul(other, self)
+
     def __neg__(self) -> Tensor:
         return bind(NEGATIVE, self)
+
+    def __pos__(self) -> Tensor:
+        return bind(POSITIVE, self)
+
+    def __abs__(self) -> Tensor:
+        return complex_parts.abs(self)
+
+    def __invert__(self) -> Tensor:
+        return bind(BITWISE_INVERT, self)
+
+    def __and__(self, other: Any) -> Tensor:
+        return bind_two(BITWISE_AND, self, other)
+
+    def __rand__(self, other: Any) -> Tensor:
+        return bind_two(BITWISE_AND, other, self)
+
+    def __or__(self, other: Any) -> Tensor:
+        return bind_two(BITWISE_OR, self, other)
+
+    def __ror__(self, other: Any) -> Tensor:
+        return bind_two(BITWISE_OR, other, self)
+
+    def __xor__(self, other: Any) -> Tensor:
+        return bind_two(BITWISE_XOR, self, other)
+
+    def __rxor__(self, other: Any) -> Tensor:
+        return bind_two(BITWISE_XOR, other, self)
+
+    def __lshift__(self, other: Any) -> Tensor:
+        return bind_two(BITWISE_LEFT_SHIFT, self, other)
+
+    def __rlshift__(self, other: Any) -> Tensor:
+        return bind_two(BITWISE_LEFT_SHIFT, other, self)
+
+    def __rshift__(self, other: Any) -> Tensor:
+        return bind_two(BITWISE_RIGHT_SHIFT, self, other)
+
+    def __rrshift__(self, other: Any) -> Tensor:
+        return bind_two(BITWISE_RIGHT_SHIFT, other, self)
+
+    def __eq__(self, other: object) -> Tensor:  # type: ignore[override]
+        if other is None or isinstance(other, str):
+            return NotImplemented
+        return bind_two(EQUAL, self, other)
+
+    def __ne__(self, other: object) -> Tensor:  # type: ignore[override]
+        if other is None or isinstance(other, str):
+            return NotImplemented
+        return bind_two(NOT_EQUAL, self, other)
+
+    def __lt__(self, other: Any) -> Tensor:
+        return bind_two(LESS, self, other)
+
+    def __le__(self, other: Any) -> Tensor:
+        return bind_two(LESS_EQUAL, self, other)
+
+    def __gt__(self, other: Any) -> Tensor:
+        return bind_two(GREATER, self, other)
+
+    def __ge__(self, other: Any) -> Tensor:
+        return bind_two(GREATER_EQUAL, self, other)
+
+    # A tensor compares by value and is hashed by identity, as in PyTorch: it can be a dict's key.
+    __hash__ = object.__hash__
+
+    # -- assignment: the handle is bound to a new node; nothing that was computed changes ---------
+
+    def assign(self, value: Any) -> Tensor:
+        """Give this tensor another value of the same shape: its name now stands for a new node.
+
+        Where a leaf that wants a gradient is assigned to without recording (under `no_grad`), it
+        stays such a leaf; that is how optimizers update parameters.
+
+        Raises:
+            ShapeError: if the value does not broadcast to the shape.
+        """
+        new = lift(value)
+        if new.shape != self.shape:
+            new = shape_ops.broadcast_to(new, self.shape)
+        if new.dtype != self.dtype:
+            new = CAST[self.dtype](new)
+        return self._rebind(new)
+
+    def _rebind(self, new: Any) -> Tensor:
+        """Bind this handle to the node of another. The slot stays: it belongs to the tensor."""
+        slot = self.slot
+        self.value = new.value
+        if slot is not None and slot.leaf and not new.node.tracked:
+            self.node = leaf(new.value, self.node.tracked, here())
+            self.node.slot = slot
+        else:
+            self.node = new.node
+        return self
+
+    def __iadd__(self, other: Any) -> Tensor:
+        return self._rebind(_same_type(self, self + other, "+="))
+
+    def __isub__(self, other: Any) -> Tensor:
+        return self._rebind(_same_type(self, self - other, "-="))
+
+    def __imul__(self, other: Any) -> Tensor:
+        return self._rebind(_same_type(self, self * other, "*="))
+
+    def __itruediv__(self, other: Any) -> Tensor:
+        return self._rebind(_same_type(self, self / other, "/="))
+
+    def __ifloordiv__(self, other: Any) -> Tensor:
+        return self._rebind(_same_type(self, self // other, "//="))
+
+    def __imod__(self, other: Any) -> Tensor:
+        return self._rebind(_same_type(self, self % other, "%="))
+
+    def __ipow__(self, other: Any) -> Tensor:
+        return self._rebind(_same_type(self, self**other, "**="))
+
+    def __imatmul__(self, other: Any) -> Tensor:
+        return self._rebind(_same_type(self, self @ other, "@="))
+
+    def __iand__(self, other: Any) -> Tensor:
+        return self._rebind(_same_type(self, self & other, "&="))
+
+    def __ior__(self, other: Any) -> Tensor:
+        return self._rebind(_same_type(self, self | other, "|="))
+
+    def __ixor__(self, other: Any) -> Tensor:
+        return self._rebind(_same_type(self, self ^ other, "^="))
+
+    def __ilshift__(self, other: Any) -> Tensor:
+        return self._rebind(_same_type(self, self << other, "<<="))
+
+    def __irshift__(self, other: Any) -> Tensor:
+        return self._rebind(_same_type(self, self >> other, ">>="))
+
+    def __getitem__(self, key: Any) -> Tensor:
+        return index.getitem(self, key)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self._rebind(index.setitem(self, key, value))
+
+    def __len__(self) -> int:
+        if not self.ndim:
+            raise ArgumentError("len: a tensor of rank 0 has no length")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if not self.ndim:
+            raise ArgumentError("iteration over a tensor of rank 0")
+        return (self[i] for i in range(self.shape[0]))
+
+    def __contains__(self, item: Any) -> bool:
+        return bool((self == item).any())
+
+    # -- numbers out -----------------------------------------------------------------------------
+
+    def __bool__(self) -> bool:
+        return bool(self._scalar("bool(x), or Python's if, while, and, or, not"))
+
+    def __float__(self) -> float:
+        return float(self._scalar("float(x)"))
+
+    def __int__(self) -> int:
+        return int(self._scalar("int(x)"))
+
+    def __complex__(self) -> complex:
+        return complex(self._scalar("complex(x)"))
+
+    def __index__(self) -> int:
+        return operator.index(self._scalar("using x as an index"))
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec else str(self)
+
+    def _scalar(self, asked: str) -> Any:
+        value = numbers(self, asked)
+        if value.size != 1:
+            raise ArgumentError(
+                explain(
+                    f"a tensor of {value.size} elements is not one number",
+                    asked,
+                    [("x", self)],
+                    here(),
+                    "x.any(), x.all(), or x.tolist()." if "bool" in asked else "",
+                )
+            )
+        return value.reshape(())[()]
+
+
+def _same_type(x: Tensor, new: Any, how: str) -> Any:
+    """The result of an in-place operator, which keeps shape and dtype."""
+    if new.shape != x.shape:
+        raise ShapeError(
+            explain(
+                f"the result has shape {new.shape}, the tensor {x.shape}",
+                how,
+                [("x", x)],
+                here(),
+                f"x = x {how[:-1]} y",
+            )
+        )
+    if new.dtype != x.dtype:
+        if dtype_kind(new.dtype) > dtype_kind(x.dtype):
+            raise DTypeError(
+                explain(
+                    f"the result is {new.dtype}, the tensor {x.dtype}",
+                    how,
+                    [("x", x)],
+                    here(),
+                    f"x = x {how[:-1]} y",
+                )
+            )
+        new = CAST[x.dtype](new)
+    return new
 
 
 def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
@@ -247,7 +527,8 @@ def _seed(x: Tensor, gradient: Any) -> Any:
                 )
             )
         gradient = make(np.ones(x.shape, x.dtype), leaf(x.value))
-    gradient = lift(gradient)
+    # a copy: the gradient of a leaf may be the cotangent itself, and the array is the caller's
+    gradient = lift(np.array(gradient) if isinstance(gradient, np.ndarray) else gradient)
     if gradient.shape != x.shape:
         raise ShapeError(
             explain(

@@ -21,7 +21,14 @@ from typing import Any, Final
 
 import numpy as np
 
-from adjoint.core.errors import AdjointError, ArgumentError, DTypeError, TracerLeak, explain
+from adjoint.core.errors import (
+    AdjointError,
+    ArgumentError,
+    DTypeError,
+    NotDifferentiable,
+    TracerLeak,
+    explain,
+)
 from adjoint.core.graph import Handle, Node, Pick, Slot, ancestors, next_seq
 from adjoint.core.site import INTERNAL, Site, user_frame
 from adjoint.core.types import Type, is_inexact
@@ -53,7 +60,7 @@ _lift: Callable[[Any], Handle]
 
 def install(tensor: type[Handle], lift: Callable[[Any], Handle]) -> None:
     """Tell binding which class handles have, and how other values become handles."""
-    global _tensor, _lift  # noqa: PLW0603  # set once, when the tensor module is imported
+    global _tensor, _lift  # set once, when the tensor module is imported
     _tensor, _lift = tensor, lift
 
 
@@ -146,17 +153,23 @@ def bind_two(op: Any, x: Any, y: Any) -> Any:
         nx = x.node
         if isinstance(y, Handle):
             yv = y.value
-            if yv.dtype is dtype and yv.__class__ is ndarray is xv.__class__:
-                if dtype.char in op.takes:
-                    ny = y.node
-                    return compute(op, (xv, yv), (nx, ny), nx.tracked | ny.tracked << 1)
-        elif y.__class__ is float and dtype.kind == "f" and xv.__class__ is ndarray:
-            if dtype.char in op.takes:
-                return compute(op, (xv, y), (nx, y), nx.tracked)
+            plain = yv.dtype is dtype and yv.__class__ is ndarray is xv.__class__
+            if plain and dtype.char in op.takes:
+                ny = y.node
+                return compute(op, (xv, yv), (nx, ny), nx.tracked | ny.tracked << 1)
+        elif (
+            y.__class__ is float
+            and dtype.kind == "f"
+            and xv.__class__ is ndarray
+            and dtype.char in op.takes
+        ):
+            return compute(op, (xv, y), (nx, y), nx.tracked)
     return _bind_any(op, (x, y))
 
 
-def compute(op: Any, values: tuple[Any, ...], nodes: tuple[Any, ...], mask: int) -> Any:
+def compute(  # noqa: PLR0915  # written out on purpose, see below
+    op: Any, values: tuple[Any, ...], nodes: tuple[Any, ...], mask: int
+) -> Any:
     """Compute the value and, if gradients may flow, record the node."""
     if _special and state.staging:
         return _stage(op, values, nodes, mask)
@@ -303,8 +316,11 @@ def staged_leaf(t: Type, tracked: bool = False, site: Site | None = None) -> Any
     return make(t, Node(None, (), (t,), int(tracked), t.shape, t.dtype, code, offset))
 
 
-def reads_of(op: Any, mask: int, out: Any, values: tuple[Any, ...]) -> tuple[bool, ...]:
-    """Which of (out, *inputs) the derivative reads: found by staging the rule and looking."""
+def reads_of(op: Any, mask: int, out: Any, values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Which of (out, *inputs) the derivative reads: found by staging the rule and looking.
+
+    Where there are several outputs and the rule reads some, its entry is a tuple.
+    """
     with setting(recording=False, site=Site(reads_of.__code__, 0)):
         staged = [v if v.__class__ in SCALARS else staged_leaf(Type.of(v)) for v in values]
         if isinstance(out, tuple):
@@ -315,9 +331,14 @@ def reads_of(op: Any, mask: int, out: Any, values: tuple[Any, ...]) -> tuple[boo
         results = op.pull(ct, outs, tuple(staged), mask)
     roots = [r.node for r in results if isinstance(r, Handle)]
     seen = set(ancestors(roots, lambda node: True))
-    out_nodes = [h.node for h in outs] if isinstance(outs, tuple) else [outs.node]
+    read: Any
+    if isinstance(outs, tuple):
+        parts = tuple([h.node in seen for h in outs])
+        read = parts if any(parts) else False
+    else:
+        read = outs.node in seen
     return (
-        any(node in seen for node in out_nodes),
+        read,
         # literals stay: they cost nothing, and the rule finds them where it expects them
         *[not isinstance(v, Handle) or v.node in seen for v in staged],
     )
@@ -325,10 +346,15 @@ def reads_of(op: Any, mask: int, out: Any, values: tuple[Any, ...]) -> tuple[boo
 
 def make_saver(op: Any, mask: int, out: Any, values: tuple[Any, ...]) -> Callable[..., Any]:
     """The function that keeps of ``(out, *inputs)`` what the rule of `op` reads, made once."""
-    reads = () if op.no_derivative else reads_of(op, mask, out, values)
+    try:
+        reads = () if op.no_derivative else reads_of(op, mask, out, values)
+    except NotDifferentiable:  # to be raised where a derivative is asked for
+        reads = ()
 
     def save(out: Any, xs: tuple[Any, ...], nodes: tuple[Any, ...]) -> tuple[Any, ...]:
         kept = [x if r else n for r, x, n in zip(reads[1:], xs, nodes, strict=True)]
+        if reads[0].__class__ is tuple:
+            out = tuple([o if r else Type.of(o) for r, o in zip(reads[0], out, strict=True)])
         return (out if reads[0] else None, *kept)
 
     key = (len(values), mask) if op.variadic else mask

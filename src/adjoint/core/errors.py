@@ -72,7 +72,7 @@ def operand_line(name: str, x: Any) -> str:
 
 
 def _type_text(x: Any) -> str:
-    from adjoint.core.types import Type
+    from adjoint.core.types import Type  # noqa: PLC0415  # types raise these errors
 
     return str(Type.of(x))
 

@@ -73,7 +73,7 @@ class Node:
         self,
         op: Any,
         inputs: tuple[Any, ...],
-        saved: tuple[Any, ...] | None,
+        saved: tuple[Any, ...] | Deferred | None,
         mask: int,
         shape: Any,
         dtype: DType | None,
@@ -133,8 +133,8 @@ class Deferred:
 
     __slots__ = ()
 
-    def recall(self, index: int) -> Any:
-        """The saved values of one node."""
+    def recall(self) -> tuple[Any, ...]:
+        """The saved values of the node."""
         raise NotImplementedError
 
 

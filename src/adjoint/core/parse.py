@@ -6,13 +6,14 @@ for values, ``f32[2,3]`` for types and a nested graph where a field holds one.
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import numpy as np
 
-from adjoint.core.bind import make, staged_leaf
+from adjoint.core.bind import fresh_slot, make, staged_leaf
 from adjoint.core.errors import GraphError
 from adjoint.core.graph import Node, Pick, leaf
 from adjoint.core.program import Graph
@@ -210,22 +211,22 @@ class Reader:
         nodes: list[Node],
     ) -> None:
         """Add the node of an operation, and the picks of its results if it has several."""
-        types = [x.type if isinstance(x, Node) else x for x in xs]
+        types = [x.type if x.__class__ is Node else x for x in xs]
         try:
             several = isinstance(op.out_type(*types), tuple)
         except Exception:  # `verify` says it better
             several = len(results) > 1
         if not several and len(results) == 1:
             (name, t) = results[0]
-            node = Node(op, xs, (t, *types), False, t.shape, t.dtype, None, 0)
+            node = Node(op, xs, (t, *types), 0, t.shape, t.dtype, None, 0)
             nodes.append(self.define(env, name, node))
             return
         outs = tuple(t for _, t in results)
-        whole = Node(op, xs, (outs, *types), False, outs, None, None, 0)
+        whole = Node(op, xs, (outs, *types), 0, outs, None, None, 0)
         nodes.append(whole)
         for i, (name, t) in enumerate(results):
             if name != "_":
-                pick = Node(Pick(i), (whole,), (t, outs), False, t.shape, t.dtype, None, 0)
+                pick = Node(Pick(i), (whole,), (t, outs), 0, t.shape, t.dtype, None, 0)
                 nodes.append(self.define(env, name, pick))
 
     def arguments(self, env: dict[str, Node]) -> tuple[list[Any], dict[str, Any]]:
@@ -291,7 +292,7 @@ class Reader:
         if token in CALLS:
             self.expect("(")
             return CALLS[token](*self.listed(self.value, ")"))
-        return WORDS[token] if token in WORDS else dtype
+        return WORDS.get(token, dtype)
 
     def constant(self, t: Type) -> Any:
         """A constant of this type, from its numbers, its bytes, or the array of that name."""
@@ -317,18 +318,16 @@ class Reader:
         value = np.asarray(getattr(given, "value", given))
         if Type.of(value) != t or checksum(value) != crc:
             raise self.wrong(f"the constant {name!r} is not the array that was printed ({t})")
-        node = leaf(value)
+        out = make(value, leaf(value))
         if not re.fullmatch(r"c\d+", name):
-            node.name = name
-        return make(value, node)
+            fresh_slot(out, leaf=True).name = name
+        return out
 
 
 def _flat(value: Any) -> list[Any]:
-    return [x for part in value for x in _flat(part)] if isinstance(value, list) else [value]
+    return [x for part in value for x in _flat(part)] if value.__class__ is list else [value]
 
 
 def _unquoted(token: str) -> str:
     """The string that a Python literal stands for."""
-    import ast
-
     return str(ast.literal_eval(token))

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, dataclass_transform
 
 from adjoint.core.bind import bind
+from adjoint.core.errors import NotDifferentiable
 from adjoint.core.types import Type
 
 STATEMENTS = ("partial", "transpose", "vjp", "no_derivative")
@@ -52,6 +53,8 @@ class Primitive:
     savers: ClassVar[dict[Any, Any]]
     """For each mask of differentiated operands, the function that keeps what the rule reads; filled
     once (variadic: for each pair of their number and the mask)."""
+    sparse_ct: ClassVar[bool] = False
+    """Whether the rule takes ZERO for the cotangents of outputs that nothing depends on."""
     own_savers: ClassVar[bool] = False
     """Whether what the rule reads depends on the fields, so that each instance finds out itself."""
 
@@ -113,12 +116,14 @@ class Primitive:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        own = cls.__dict__.get("__annotations__", {})
-        new = tuple(n for n, a in own.items() if not str(a).startswith("ClassVar"))
+        own = cls.__annotations__  # of this class alone, whether evaluated lazily or not
+        new = tuple(n for n, a in own.items() if "ClassVar" not in str(a))
         cls.fields = (*cls.fields, *(n for n in new if n not in cls.fields))
         cls.savers = {}
         if cls.__name__.lstrip("_").startswith("Abstract"):
             return
+        if cls.no_derivative:
+            cls.pull = _refuse
         cls.name = cls.__dict__.get("name") or snake(cls.__name__)
         check_complete(cls)
         registry[cls.__name__] = cls
@@ -153,6 +158,11 @@ class Primitive:
         return f"{type(self).__name__}({inside})"
 
     __call__ = bind
+
+
+def _refuse(self: Primitive, *operands: Any) -> Any:
+    """Stands in for the derivative of a card that says it has none."""
+    raise NotDifferentiable(self.no_derivative)
 
 
 def snake(name: str) -> str:

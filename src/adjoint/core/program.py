@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from adjoint.core.bind import make, setting
-from adjoint.core.draw import draw
+from adjoint.core.draw import LARGEST, draw
 from adjoint.core.graph import Handle, Node, Pick
 from adjoint.core.text import large_constants, print_graph, skeleton
 from adjoint.core.types import Type
@@ -88,7 +88,8 @@ class Graph:
         """A drawing of the graph: one self-contained SVG element."""
         return draw(self)
 
-    _repr_svg_ = svg
+    def _repr_svg_(self) -> str | None:
+        return draw(self) if len(self.nodes) <= LARGEST else None  # notebooks then show the text
 
     def flops(self) -> int:
         """Floating-point operations of one evaluation, as the cards count them."""
@@ -122,7 +123,7 @@ def extract(inputs: Sequence[Handle], outputs: Sequence[Handle], since: int = -1
     for out in outputs:
         if out.node in begin:
             continue
-        if out.known or out.node.seq < since:
+        if out.known or _older(out.node, since):
             constants[out.node] = out
         else:
             stack.append(out.node)
@@ -136,12 +137,17 @@ def extract(inputs: Sequence[Handle], outputs: Sequence[Handle], since: int = -1
                 continue
             value = node.saved[i + 1] if node.saved is not None else None
             known = value is not None and value.__class__ not in (Type, tuple, Node)
-            if known or x.op is None or x.seq < since:
+            if known or x.op is None or _older(x, since):
                 constants[x] = make(value if known else x.type, x)
             else:
                 stack.append(x)
     nodes = tuple(sorted(seen, key=lambda node: node.seq))
     return Graph(tuple(x.node for x in inputs), nodes, tuple(o.node for o in outputs), constants)
+
+
+def _older(node: Node, since: int) -> bool:
+    """Whether a node belongs to a function around; a pick belongs where it picks from."""
+    return (node.inputs[0] if node.op.__class__ is Pick and node.inputs else node).seq < since
 
 
 def evaluate(

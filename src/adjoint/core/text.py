@@ -19,7 +19,7 @@ from adjoint.core.types import Type, short_name
 
 SHORT: Final = 8
 """The largest number of elements that a constant is printed with."""
-COMMENT_COLUMN: Final = 56
+COMMENT_COLUMN: Final = 64
 
 
 class Layout:
@@ -85,7 +85,7 @@ def print_graph(graph: Any, sites: bool = False) -> str:
 
 def skeleton(graph: Any) -> str:
     """The text without places and without names of constants: what equal graphs share."""
-    return _text(graph, False, {node: "" for node in graph.constants})
+    return _text(graph, False, dict.fromkeys(graph.constants, ""))
 
 
 def _text(graph: Any, sites: bool, known_as: dict[Node, str]) -> str:
@@ -125,7 +125,7 @@ def _commented(lines: list[tuple[str, str]]) -> Iterator[str]:
         yield f"{code}{' ' * gap}# {comment}"
 
 
-# -- operations --------------------------------------------------------------------------------------
+# -- operations ----------------------------------------------------------------------------------
 
 
 def card_name(op: Primitive) -> str:
@@ -156,40 +156,41 @@ def fields_of(op: Primitive) -> list[str]:
     return shown
 
 
-# -- values ------------------------------------------------------------------------------------------
+# -- values --------------------------------------------------------------------------------------
 
 
 def literal(value: Any) -> str:
     """A field or a Python number as text; what has no text form becomes ``opaque('...')``."""
-    if isinstance(value, np.dtype):
+    cls = value.__class__
+    if issubclass(cls, np.generic):
+        return literal(value.item())
+    if issubclass(cls, np.dtype):
         return short_name(value)
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, complex):
-        return f"complex({literal(value.real)}, {literal(value.imag)})"
-    if value is None or isinstance(value, bool | int | float | str):
+    if cls is complex:
+        return f"complex({value.real!r}, {value.imag!r})"
+    if value is None or cls in (bool, int, float, str):
         return repr(value)
-    if isinstance(value, Type):
+    if cls is Type:
         return str(value)
-    if type(value) in (tuple, list, dict, slice):
+    if cls in (tuple, list, dict, slice):
         return _container(value)
-    if hasattr(value, "nodes") and hasattr(value, "constants"):  # a Graph: this file is below it
+    if hasattr(value, "nodes") and hasattr(value, "constants"):  # a Graph, which imports this file
         return print_graph(value).replace("\n", "\n  ")
     return f"opaque({repr(value)!r})"
 
 
 def _container(value: Any) -> str:
-    if isinstance(value, slice):
+    if value.__class__ is slice:
         return f"slice({literal(value.start)}, {literal(value.stop)}, {literal(value.step)})"
-    if isinstance(value, dict):
+    if value.__class__ is dict:
         return "{" + ", ".join(f"{literal(k)}: {literal(v)}" for k, v in value.items()) + "}"
     inside = ", ".join(map(literal, value))
-    if isinstance(value, list):
+    if value.__class__ is list:
         return f"[{inside}]"
     return f"({inside},)" if len(value) == 1 else f"({inside})"
 
 
-# -- constants ---------------------------------------------------------------------------------------
+# -- constants -----------------------------------------------------------------------------------
 
 
 def constant_names(graph: Any) -> dict[Node, str]:

@@ -48,7 +48,7 @@ def flatten(tree: Any) -> tuple[list[Any], Structure]:
     """The leaves of a tree, and what is needed to build it again. None is an empty tree."""
     if hasattr(tree, "dtype") or isinstance(tree, int | float | complex):
         return [tree], Structure(_LEAF)
-    import optree
+    import optree  # noqa: PLC0415  # late: 30 ms that a single tensor does not need
 
     leaves, spec = optree.tree_flatten(tree, namespace=NAMESPACE)  # type: ignore[arg-type]
     new = {type(x) for x in leaves if dataclasses.is_dataclass(x) and not isinstance(x, type)}
@@ -63,7 +63,7 @@ def flatten(tree: Any) -> tuple[list[Any], Structure]:
 
 def _register(cls: type) -> None:
     """Teach optree a dataclass: its fields are children."""
-    import optree
+    import optree  # noqa: PLC0415
 
     names = tuple(f.name for f in dataclasses.fields(cls))
 

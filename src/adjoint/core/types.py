@@ -48,7 +48,7 @@ def as_dtype(dtype: Any) -> DType:
     if dtype is None:
         return _default[0]
     if dtype == "bfloat16":
-        import ml_dtypes
+        import ml_dtypes  # noqa: PLC0415  # late: only bfloat16 needs it
 
         return np.dtype(ml_dtypes.bfloat16)
     found = np.dtype(dtype)
@@ -60,7 +60,7 @@ def as_dtype(dtype: Any) -> DType:
 
 
 def dtype_kind(dtype: DType) -> int:
-    """Which of bool, integer, float and complex a dtype is, as a number that grows in this order."""
+    """Whether a dtype is bool, integer, float or complex, as a number that grows in this order."""
     kind = dtype.kind
     if kind == "f":
         return FLOAT
@@ -110,12 +110,12 @@ def default_for(kind: int) -> DType:
 
 
 def complex_of(dtype: DType) -> DType:
-    """The complex dtype with the precision of a real one: float64 gives complex128, others complex64."""
+    """The complex dtype of a real one: float64 gives complex128, all others complex64."""
     return np.dtype(np.complex128 if dtype in (np.float64, np.complex128) else np.complex64)
 
 
 def real_of(dtype: DType) -> DType:
-    """The real dtype that holds the parts of a complex one; real dtypes are returned as they are."""
+    """The dtype of the parts of a complex number; a real dtype is returned as it is."""
     if dtype.kind == "c":
         return np.dtype(np.float64 if dtype == np.complex128 else np.float32)
     return dtype
@@ -211,9 +211,7 @@ class Type:
     __repr__ = __str__
 
     def __eq__(self, other: object) -> bool:
-        return (
-            isinstance(other, Type) and self.shape == other.shape and self.dtype == other.dtype
-        )
+        return isinstance(other, Type) and self.shape == other.shape and self.dtype == other.dtype
 
     def __hash__(self) -> int:
         return hash((self.shape, self.dtype))

@@ -19,16 +19,7 @@ def verify(graph: Any) -> None:
     Raises:
         GraphError: naming the operation, the user's line that made it, and what is wrong.
     """
-    defined: set[Node] = set()
-    for node in graph.inputs:
-        if node in defined:
-            raise GraphError("verify: an input is listed twice")
-        defined.add(node)
-    for node, handle in graph.constants.items():
-        found = Type.of(handle.value)
-        if found != node.type:
-            raise GraphError(f"verify: a constant has type {found}, its node says {node.type}")
-        defined.add(node)
+    defined = _given(graph)
     for node in graph.nodes:
         _check_wiring(graph, node, defined)
         if node.op.__class__ is Pick:
@@ -43,6 +34,17 @@ def verify(graph: Any) -> None:
             raise GraphError(f"verify: output {i} is not computed by the graph")
         if node.dtype is None:
             raise GraphError(f"verify: output {i} is an operation with several results, not one")
+
+
+def _given(graph: Any) -> set[Node]:
+    """The inputs and constants, checked."""
+    if len(set(graph.inputs)) != len(graph.inputs):
+        raise GraphError("verify: an input is listed twice")
+    for node, handle in graph.constants.items():
+        found = Type.of(handle.value)
+        if found != node.type:
+            raise GraphError(f"verify: a constant has type {found}, its node says {node.type}")
+    return {*graph.inputs, *graph.constants}
 
 
 def _wrong(graph: Any, node: Node, fact: str) -> GraphError:
@@ -72,8 +74,8 @@ def _check_wiring(graph: Any, node: Node, defined: set[Node]) -> None:
 
 
 def _check_pick(graph: Any, node: Node) -> None:
-    types = node.inputs[0].type
-    if not isinstance(types, tuple):
+    types: Any = node.inputs[0].type
+    if types.__class__ is not tuple:
         raise _wrong(graph, node, "a result is picked of an operation that has only one")
     if not 0 <= node.op.index < len(types):
         raise _wrong(graph, node, f"result {node.op.index} is picked of {len(types)}")
@@ -94,7 +96,7 @@ def _check_types(graph: Any, node: Node) -> None:
         raise _wrong(graph, node, f"the operands do not fit: {error}") from None
     except TypeError:
         raise _wrong(graph, node, f"it does not take {len(types)} operands") from None
-    several = isinstance(inferred, tuple)
+    several = inferred.__class__ is tuple
     if several != (node.dtype is None):
         raise _wrong(graph, node, "the number of results is not what the card infers")
     if inferred != node.type:
@@ -106,6 +108,6 @@ def _check_inside(value: Any) -> None:
     """Check graphs in a field."""
     if hasattr(value, "nodes") and hasattr(value, "constants"):
         verify(value)
-    elif isinstance(value, tuple | list):
+    elif value.__class__ in (tuple, list):
         for part in value:
             _check_inside(part)

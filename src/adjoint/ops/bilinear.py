@@ -156,4 +156,3 @@ class AbstractBilinear(AbstractMultilinear):
         """The size behind each letter."""
         a, b, _ = split(self.spec)
         return dict(zip(a + b, x.shape[: len(a)] + y.shape[: len(b)], strict=True))
-

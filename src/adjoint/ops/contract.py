@@ -49,7 +49,9 @@ class Contract(AbstractBilinear):
         a, b, o = split(self.spec)
         for operand, letters, title in ((x, a, "x"), (y, b, "y")):
             if operand.ndim != len(letters):
-                raise ShapeError(f"{title} has {operand.ndim} axes, {self.spec} names {len(letters)}")
+                raise ShapeError(
+                    f"{title} has {operand.ndim} axes, {self.spec} names {len(letters)}"
+                )
         for i, c in enumerate(a):
             j = b.find(c)
             if j >= 0 and x.shape[i] != y.shape[j]:
@@ -156,7 +158,9 @@ class Product:
         a, b, o = split(spec)
         part = roles(spec)
         # the operand whose letters come first in the result is the left one: no transposed result
-        self.swap = o.startswith(part.batch + part.right) and not o.startswith(part.batch + part.left)
+        self.swap = o.startswith(part.batch + part.right) and not o.startswith(
+            part.batch + part.left
+        )
         if self.swap:
             part = Roles(part.batch, part.right, part.left, part.inner)
             a, b = b, a

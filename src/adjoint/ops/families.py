@@ -58,7 +58,7 @@ def scale(ct: Any, d: Any) -> Any:
     Where `ct` is exactly zero the result is zero, even if `d` is infinite or NaN: what does not
     reach the loss has no gradient. So a branch that was masked out cannot spoil a gradient.
     """
-    if d.__class__ is ndarray is ct.__class__ and ct.dtype.kind == "f":
+    if d.__class__ is ndarray is ct.__class__:
         return strong_multiply(ct, d)
     if d is ZERO or ct is ZERO:
         return ZERO
@@ -185,7 +185,9 @@ class AbstractMap(Primitive):
         ndims = [getattr(x, "ndim", 0) - b for x, b in zip(xs, batched, strict=True)]
         rank = max(ndims)
         aligned = [
-            x.reshape((x.shape[0],) + (1,) * (rank - n) + tuple(x.shape[1:])) if b and n < rank else x
+            x.reshape((x.shape[0],) + (1,) * (rank - n) + tuple(x.shape[1:]))
+            if b and n < rank
+            else x
             for x, b, n in zip(xs, batched, ndims, strict=True)
         ]
         return self(*aligned)
@@ -238,7 +240,9 @@ class AbstractLinear(Primitive):
             if i in self.parameters:
                 filled.append(x)
             elif dot is None:
-                filled.append(np.zeros(np.shape(x) if x.__class__ in SCALARS else x.shape, out.dtype))
+                # in the operand's own dtype: that of the result may be complex, or real, instead
+                shape, dtype = ((), out.dtype) if x.__class__ in SCALARS else (x.shape, x.dtype)
+                filled.append(np.zeros(shape, dtype))
             else:
                 filled.append(dot)
         return self(*filled)

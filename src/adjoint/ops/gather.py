@@ -143,7 +143,7 @@ class Gather(AbstractLinear):
     def value(self, x: Any, index: Any) -> Any:
         check_index(index)
         try:
-            if x.flags.c_contiguous:
+            if x.flags.c_contiguous and x.size:  # take does not check indices into nothing
                 return np.take(x, index, axis=self.axis)
             # take would first make all of x contiguous
             return x[(slice(None),) * self.axis + (index,)]

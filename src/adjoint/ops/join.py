@@ -40,7 +40,7 @@ class Concat(AbstractLinear):
 
     axis: int
     kind = "view"
-    operands = ("arrays",)
+    variadic = True
 
     def value(self, *xs: Any) -> Any:
         return np.concatenate(xs, axis=self.axis)

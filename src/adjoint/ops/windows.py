@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from math import prod
-from typing import Any, Final, final
+from typing import Any, final
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
@@ -21,11 +21,11 @@ from adjoint.core.primitive import Sample
 from adjoint.core.types import Shape, Type
 from adjoint.ops.families import AbstractLinear
 from adjoint.ops.shape import Permute, Reshape, refusal
+from adjoint.ops.slice import Pad, Slice
 
 __all__ = ["fold", "unfold"]
 
 Pairs = tuple[tuple[int, int], ...]
-AXES: Final = ("depth", "height", "width")
 
 
 # -- geometry --------------------------------------------------------------------------------------
@@ -136,7 +136,9 @@ def per_axis(what: str, given: Any, n: int, least: int = 1) -> tuple[int, ...]:
     Raises:
         ArgumentError: if there is another number of them, or one is below `least`.
     """
-    values = tuple(given) if isinstance(given, Sequence) and not isinstance(given, str) else (given,)
+    values = (
+        tuple(given) if isinstance(given, Sequence) and not isinstance(given, str) else (given,)
+    )
     if len(values) == 1:
         values *= n
     if len(values) != n:
@@ -243,3 +245,123 @@ class Fold(AbstractLinear):
     def samples(cls, rng: Any) -> Iterator[Sample]:
         yield cls((7,), (1,), (1,)), [rng.normal(size=(2, 5, 3))]
         yield cls((5, 6), (2, 1), (1, 2)), [rng.normal(size=(2, 2, 2, 2, 3))]
+
+
+# -- unfold and fold -------------------------------------------------------------------------------
+
+
+def unfold(
+    x: Any,
+    kernel_size: int | Sequence[int],
+    dilation: int | Sequence[int] = 1,
+    padding: int | Sequence[int] = 0,
+    stride: int | Sequence[int] = 1,
+) -> Any:
+    """Sliding windows as columns, as PyTorch's `unfold` gives them (also known as im2col).
+
+    Args:
+        x: shape (N, C, *sizes) or (C, *sizes).
+        kernel_size: sizes of a window; one int stands for two axes of that size.
+        dilation: distance of the elements of a window.
+        padding: zeros on both sides of each axis.
+        stride: distance of the windows.
+
+    Returns:
+        Shape (N, C * elements of a window, number of windows); N only if `x` has it.
+
+    Raises:
+        ShapeError: if `x` has too few axes or a window does not fit.
+
+    Example:
+        >>> ad.unfold(ad.ones((1, 3, 5, 5)), 3).shape
+        (1, 27, 9)
+
+    **Gradient:** the windows of the cotangent added back, see `fold`.
+    """
+    x = lift(x)
+    try:
+        n, kernel, step, spread, pad = _window_arguments(kernel_size, stride, dilation, padding)
+        if x.ndim not in (n + 1, n + 2):
+            raise ShapeError(f"x has {x.ndim} axes; windows over {n} axes need {n + 1} or {n + 2}")
+        counts(x.shape[x.ndim - n :], kernel, step, both_sides(pad, n), spread)
+    except AdjointError as error:
+        raise refusal("unfold", error, ("x", x)) from None
+    found = Windows(kernel, step, spread)(_padded(x, pad))
+    lead = x.ndim - n
+    order = (*range(lead), *range(lead + n, lead + 2 * n), *range(lead, lead + n))
+    windows = found.shape[lead : lead + n]
+    shape = (*x.shape[: lead - 1], x.shape[lead - 1] * prod(kernel), prod(windows))
+    return Reshape(shape)(Permute(order)(found))
+
+
+def fold(
+    x: Any,
+    output_size: int | Sequence[int],
+    kernel_size: int | Sequence[int],
+    dilation: int | Sequence[int] = 1,
+    padding: int | Sequence[int] = 0,
+    stride: int | Sequence[int] = 1,
+) -> Any:
+    """Columns of sliding windows added back where `unfold` took them from (also known as col2im).
+
+    Args:
+        x: shape (N, C * elements of a window, number of windows), or without N.
+        output_size: sizes of the result; one int stands for two axes of that size.
+        kernel_size: sizes of a window.
+        dilation: distance of the elements of a window.
+        padding: elements on both sides of each axis that are left away.
+        stride: distance of the windows.
+
+    Returns:
+        Shape (N, C, *output_size); N only if `x` has it.
+
+    Raises:
+        ShapeError: if the columns are not those of such windows.
+
+    Example:
+        >>> ad.fold(ad.ones((1, 4, 4)), 3, 2)
+        tensor([[[[1., 2., 1.],
+                  [2., 4., 2.],
+                  [1., 2., 1.]]]])
+
+    **Gradient:** the windows of the cotangent, see `unfold`.
+    """
+    x = lift(x)
+    try:
+        n, kernel, step, spread, pad = _window_arguments(kernel_size, stride, dilation, padding)
+        sizes = per_axis("output_size", output_size, n)
+        windows = counts(sizes, kernel, step, both_sides(pad, n), spread)
+        if x.ndim not in (2, 3) or x.shape[-1] != prod(windows) or x.shape[-2] % prod(kernel):
+            columns = f"(N, C * {prod(kernel)}, {prod(windows)})"
+            raise ShapeError(f"shape {x.shape} is not {columns}: windows {windows} of {kernel}")
+    except AdjointError as error:
+        raise refusal("fold", error, ("x", x)) from None
+    lead = (*x.shape[:-2], x.shape[-2] // prod(kernel))
+    m = len(lead)
+    split = Reshape((*lead, *kernel, *windows))(x)
+    order = (*range(m), *range(m + n, m + 2 * n), *range(m, m + n))
+    padded = tuple(size + 2 * p for size, p in zip(sizes, pad, strict=True))
+    out = Fold(padded, step, spread)(Permute(order)(split))
+    if not any(pad):
+        return out
+    return Slice((0,) * m + pad, lead + sizes, (1,) * (m + n))(out)
+
+
+def _window_arguments(kernel: Any, stride: Any, dilation: Any, padding: Any) -> Any:
+    """Number of axes, then kernel, stride, dilation and padding along each."""
+    n = len(kernel) if isinstance(kernel, Sequence) else 2
+    return (
+        n,
+        per_axis("kernel_size", kernel, n),
+        per_axis("stride", stride, n),
+        per_axis("dilation", dilation, n),
+        per_axis("padding", padding, n, 0),
+    )
+
+
+def _padded(x: Any, padding: tuple[int, ...]) -> Any:
+    """The value with zeros around its last axes."""
+    if not any(padding):
+        return x
+    around = (0,) * (x.ndim - len(padding)) + padding
+    return Pad(around, around, (0,) * x.ndim)(x)

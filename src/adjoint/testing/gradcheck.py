@@ -132,7 +132,8 @@ class _Check:
     def run(self, f: TensorFunction, order: int, outer: tuple[str, ...]) -> None:
         """Check first derivatives of `f`, then those of its derivatives."""
         outs = [np.asarray(t.value) for t in f(*map(lift, self.xs))]
-        cts = [self._random(y) for y in outs]
+        scalar = sum(y.size for y in outs) == 1  # its gradient is what the user knows
+        cts = [np.ones(y.shape) if scalar else self._random(y) for y in outs]
         vs = [self._random(x) * np.maximum(1, np.abs(x)) for x in self.xs]
         one = _FirstOrder(self, f, outs, cts, outer)
         if len(self.components) <= self.elementwise:
@@ -188,6 +189,7 @@ class _FirstOrder:
         dtypes = [a.dtype for a in (*check.xs, *outs)]
         self.tolerance = tolerance_for(*dtypes)
         self.eps = coarsest(*dtypes)
+        self.size = _largest(outs)
         self.push: Any = None
         self.grads: Arrays = []
         if "forward" in check.modes:
@@ -239,8 +241,7 @@ class _FirstOrder:
     ) -> Iterator[Comparison]:
         """For each direction, the output element that agrees least."""
         pushed = [self._tangents(d.vs) for d in directions]
-        sizes = [np.abs(y).max(initial=0.0) for n in numeric for y in n.values]
-        size = max(sizes, default=0.0)
+        size = max(_largest(n.values) for n in numeric) + self.size if numeric else 0.0
         for d, dots, n in zip(directions, pushed, numeric, strict=True):
             worst: Comparison | None = None
             for k, (a, b, noise) in enumerate(zip(dots, n.values, n.noise, strict=True)):
@@ -269,8 +270,9 @@ class _FirstOrder:
         size = max((abs(b) for _, b in pairs), default=0.0)
         for d, pair, n in zip(directions, pairs, numeric, strict=True):
             noise = inner_size(self.cts, n.noise)
-            terms = max(inner_size(self.cts, n.values), inner_size(self.grads, d.vs))
-            yield self._comparison(d.where, "", "reverse", pair, max(size, terms), noise, n)
+            terms = max(inner_size(self.cts, n.values), inner_size(self.grads, d.vs)) + self.size
+            of = "" if len(self.cts) == 1 and self.cts[0].size == 1 else "their random combination"
+            yield self._comparison(d.where, of, "reverse", pair, max(size, terms), noise, n)
 
     def compare_modes(self, vs: Arrays) -> None:
         """The identity ``<ct, J v> = <J' ct, v>`` between the rules of the two modes."""
@@ -353,6 +355,10 @@ def _pulled(f: TensorFunction, cts: Arrays) -> TensorFunction:
 def _like(v: Any, x: Any) -> Any:
     """A tensor with the numbers of `v` and the dtype of `x`."""
     return lift(np.asarray(v).astype(x.dtype, copy=False))
+
+
+def _largest(xs: Arrays) -> float:
+    return max((float(np.abs(x).max(initial=0.0)) for x in xs), default=0.0)
 
 
 def _complex(x: Any) -> bool:

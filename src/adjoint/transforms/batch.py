@@ -90,13 +90,13 @@ def vmap(
         result = f(*call_args, **call_kwargs)
         outs, out_structure = tensors(result, "vmap: the result")
         graph = extract(staged, outs, since)
-        values = evaluate(graph, fronted, functools.partial(_apply, size))
+        values = evaluate(graph, fronted, functools.partial(apply_batched, size))
         return out_structure.rebuild(_place_axes(values, axes_out, size, out_structure))
 
     return mapped
 
 
-def _apply(size: int, node: Node, xs: list[Any]) -> Any:
+def apply_batched(size: int, node: Node, xs: list[Any]) -> Any:
     """One node on values of which some are batched."""
     batched = tuple(isinstance(x, Batched) for x in xs)
     plain = [x.x if isinstance(x, Batched) else x for x in xs]

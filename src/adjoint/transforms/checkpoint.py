@@ -17,12 +17,26 @@ from typing import Any
 from adjoint.core.bind import setting, state
 from adjoint.core.errors import MutatedInput
 from adjoint.core.graph import Deferred, Handle, Node, ancestors, next_seq
+from adjoint.core.types import Type
 from adjoint.transforms.leaves import tensors
 
 __all__ = ["checkpoint"]
 
 
-class Rerun(Deferred):
+class Recall(Deferred):
+    """The values of one node of a checkpointed call."""
+
+    __slots__ = ("index", "rerun")
+
+    def __init__(self, rerun: Rerun, index: int) -> None:
+        self.rerun = rerun
+        self.index = index
+
+    def recall(self) -> tuple[Any, ...]:
+        return self.rerun.recall(self.index)
+
+
+class Rerun:
     """The values of a checkpointed call, computed again when the first of them is asked for."""
 
     __slots__ = ("args", "f", "kwargs", "ops", "values")
@@ -62,9 +76,7 @@ def _recorded(f: Callable[..., Any], args: Any, kwargs: Any) -> tuple[Any, list[
     since = next_seq()
     result = f(*args, **kwargs)
     outs = [x for x in tensors(result, "checkpoint: the result")[0] if isinstance(x, Handle)]
-    nodes = ancestors(
-        [o.node for o in outs], lambda node: node.seq > since and node.tracked
-    )
+    nodes = ancestors([o.node for o in outs], lambda node: node.seq > since and node.tracked)
     return result, [node for node in nodes if node.op is not None]
 
 
@@ -98,7 +110,7 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
         if nodes and all(node.saved is not None for node in nodes) and _known(nodes):
             rerun = Rerun(f, args, kwargs, nodes)
             for i, node in enumerate(nodes):
-                node.saved = (rerun, i)
+                node.saved = Recall(rerun, i)
         return result
 
     return wrapped
@@ -106,6 +118,4 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
 
 def _known(nodes: Sequence[Node]) -> bool:
     """Whether the nodes were computed rather than staged; staged graphs keep nothing anyway."""
-    from adjoint.core.types import Type
-
     return not any(v.__class__ is Type for node in nodes for v in node.saved or ())

@@ -13,28 +13,13 @@ from adjoint.core.errors import ArgumentError, ShapeError
 from adjoint.core.primitive import Sample
 from adjoint.core.program import Graph, evaluate, extract
 from adjoint.core.types import Type, is_inexact
-from adjoint.ops.families import ZERO, AbstractGeneral, AbstractMap
+from adjoint.ops.families import AbstractGeneral
 from adjoint.ops.shape import Expand
+from adjoint.ops.stop import STOP
 from adjoint.transforms.batch import vmap
 from adjoint.transforms.leaves import tensors
 
 __all__ = ["custom_gradient", "stop_gradient"]
-
-
-@final
-class StopGradient(AbstractMap):
-    """The same value, through which no gradient flows."""
-
-    llvm = "copy"
-
-    def value(self, x: Any) -> Any:
-        return x
-
-    def partial(self, i: int, out: Any, x: Any) -> Any:
-        return ZERO
-
-
-STOP = StopGradient()
 
 
 def stop_gradient(x: Any) -> Any:
@@ -88,7 +73,8 @@ class Override(AbstractGeneral):
             return mapped(*cts, *residuals)
 
         full = [
-            x if b else _expand(size, x) for x, b in zip(xs[: n + self.n_args], batched, strict=False)
+            x if b else _expand(size, x)
+            for x, b in zip(xs[: n + self.n_args], batched, strict=False)
         ]
         residuals = list(xs[n + self.n_args :])
         cts = [staged_leaf(Type.of(x)) for x in full[:n]]

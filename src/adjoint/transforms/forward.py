@@ -15,13 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from adjoint.backward import as_tensors, recalled, sweep, tracked_ancestors
+from adjoint.backward import as_tensors, placed, recalled, sweep, tracked_ancestors
 from adjoint.core.bind import lift, make, setting, staged_leaf, state
 from adjoint.core.errors import ArgumentError, NotDifferentiable, ShapeError, explain
 from adjoint.core.graph import Node, Pick, leaf
 from adjoint.core.site import here
 from adjoint.ops.families import CAST, ZERO
-from adjoint.ops.shape import Expand
+from adjoint.ops.shape import Expand, unbroadcast
 from adjoint.transforms.leaves import call_recorded, tensors, zeros_like
 from adjoint.transforms.reverse import Differentiated, watched
 
@@ -40,7 +40,7 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
         ``(out, dot)``, both shaped like the result of `f`.
 
     Example:
-        >>> ad.jvp(lambda x: x ** 3, (2.0,), (1.0,))
+        >>> ad.jvp(lambda x: x**3, (2.0,), (1.0,))
         (tensor(8.), tensor(12.))
     """
     out, push = linearize(f, *primals)
@@ -55,7 +55,7 @@ def linearize(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., 
         is evaluated once.
 
     Example:
-        >>> out, push = ad.linearize(lambda x: x ** 3, 2.0)
+        >>> out, push = ad.linearize(lambda x: x**3, 2.0)
         >>> push(1.0), push(2.0)
         (tensor(12.), tensor(24.))
     """
@@ -74,10 +74,14 @@ def linearize(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., 
             [zeros_like(o) if d is None else d for o, d in zip(outs, pushed, strict=True)]
         )
 
-    shown = outs if again else [
-        make(o.value, leaf(o.value, False, o.node.site)) if o.known and o.node.tracked else o
-        for o in outs
-    ]
+    shown = (
+        outs
+        if again
+        else [
+            make(o.value, leaf(o.value, False, o.node.site)) if o.known and o.node.tracked else o
+            for o in outs
+        ]
+    )
     return structure.rebuild(shown), push
 
 
@@ -128,9 +132,7 @@ def push_node(node: Node, dots: tuple[Any, ...]) -> Any:
     """The tangent of one node's output (a tuple for several outputs)."""
     op = node.op
     if op.no_derivative:
-        raise NotDifferentiable(
-            explain(op.no_derivative, op.name, [], node.site, "", "while differentiating")
-        )
+        raise placed(NotDifferentiable(op.no_derivative), node)
     recalled(node)
     out, xs = as_tensors(node)
     dot = op.push(dots, out, xs)
@@ -139,7 +141,7 @@ def push_node(node: Node, dots: tuple[Any, ...]) -> Any:
     if dot is None or dot is ZERO:
         return None
     if isinstance(dot, tuple):
-        return tuple(map(lift, dot))
+        return tuple(None if d is None or d is ZERO else lift(d) for d in dot)
     dot = lift(dot)
     if dot.dtype != node.dtype:
         dot = CAST[node.dtype](dot)
@@ -149,9 +151,7 @@ def push_node(node: Node, dots: tuple[Any, ...]) -> Any:
         axes = lead + tuple(
             a + len(lead) for a, n in enumerate(kept) if n == 1 and node.shape[a + len(lead)] != 1
         )
-        squeezed = dot.reshape(
-            tuple(n for a, n in enumerate(kept) if a + len(lead) not in axes)
-        )
+        squeezed = dot.reshape(tuple(n for a, n in enumerate(kept) if a + len(lead) not in axes))
         dot = Expand(tuple(node.shape), axes)(squeezed)
     return dot
 
@@ -165,6 +165,11 @@ def _transposed(node: Node, dots: tuple[Any, ...], xs: tuple[Any, ...]) -> Any:
         out, _ = as_tensors(node)
         mask = sum(1 << i for i, dot in enumerate(dots) if dot is not None)
         results = node.op.pull(us if several else us[0], out, xs, mask)
+        # broadcasting is undone here too, as in the sweep, so that its transpose broadcasts
+        results = [
+            g if dot is None or g is None or g is ZERO else unbroadcast(g, dot.shape)
+            for g, dot in zip(results, dots, strict=True)
+        ]
     seeds: list[tuple[Node, Any]] = []
     for g, dot in zip(results, dots, strict=True):
         if dot is None or g is None or g is ZERO:
@@ -174,7 +179,7 @@ def _transposed(node: Node, dots: tuple[Any, ...], xs: tuple[Any, ...]) -> Any:
         seeds.append((g.node, dot))
     found = sweep(seeds, [u.node for u in us], on_tensors=True)
     outs = tuple(
-        found.get(u.node) or make(np.zeros(t.shape, t.dtype), leaf(t))
+        found[u.node] if u.node in found else make(np.zeros(t.shape, t.dtype), leaf(t))
         for u, t in zip(us, types, strict=True)
     )
     return outs if several else outs[0]

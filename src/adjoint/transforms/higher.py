@@ -126,7 +126,9 @@ def _split_rows(block: Any, leaves: Sequence[Any]) -> list[Any]:
     return out
 
 
-def _by_rows(out: Any, pullback: Callable[[Any], Any], primals: Sequence[Any]) -> Callable[..., Any]:
+def _by_rows(
+    out: Any, pullback: Callable[[Any], Any], primals: Sequence[Any]
+) -> Callable[..., Any]:
     outs, out_structure = tensors(out)
     _real_only(outs)
     rows = vmap(pullback)(out_structure.rebuild(_basis(outs)))
@@ -187,7 +189,7 @@ def hessian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable
         ``x.shape + y.shape``.
 
     Example:
-        >>> ad.hessian(lambda x: (x ** 3).sum())(ad.tensor([1.0, 2.0]))
+        >>> ad.hessian(lambda x: (x**3).sum())(ad.tensor([1.0, 2.0]))
         tensor([[ 6.,  0.],
                 [ 0., 12.]])
     """
@@ -206,12 +208,10 @@ def hvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
         A tuple with a product for each primal; the product itself for a single one.
 
     Example:
-        >>> ad.hvp(lambda x: (x ** 3).sum(), (ad.tensor([1.0, 2.0]),), (ad.tensor([1.0, 0.0]),))
+        >>> ad.hvp(lambda x: (x**3).sum(), (ad.tensor([1.0, 2.0]),), (ad.tensor([1.0, 0.0]),))
         tensor([6., 0.])
     """
-    xs, dots = (
-        tuple(t) if isinstance(t, tuple | list) else (t,) for t in (primals, tangents)
-    )
+    xs, dots = (tuple(t) if isinstance(t, tuple | list) else (t,) for t in (primals, tangents))
     gradient = grad(f, tuple(range(len(xs))))
     out = jvp(gradient, xs, dots)[1]
     return out[0] if len(xs) == 1 else out

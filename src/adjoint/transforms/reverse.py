@@ -13,8 +13,9 @@ from adjoint.core.bind import make, setting, state
 from adjoint.core.errors import ArgumentError, DTypeError, ShapeError, explain
 from adjoint.core.graph import Handle, Node, leaf
 from adjoint.core.site import here
-from adjoint.core.tree import Structure
-from adjoint.core.types import dtype_kind, FLOAT
+from adjoint.core.tree import Structure, flatten
+from adjoint.core.types import FLOAT, dtype_kind
+from adjoint.ops.families import CAST
 from adjoint.transforms.leaves import alias, as_argnums, call_recorded, tensors, zeros_like
 
 __all__ = ["grad", "value_and_grad", "vjp"]
@@ -51,9 +52,7 @@ class Differentiated:
 def watched(roots: Sequence[Node], fresh: Sequence[Any]) -> bool:
     """Whether somebody around this transform may differentiate its result again."""
     mine = {x.node for x in fresh}
-    return any(
-        node.op is None and node not in mine for node in tracked_ancestors(roots)
-    )
+    return any(node.op is None and node not in mine for node in tracked_ancestors(roots))
 
 
 def pull(
@@ -103,7 +102,7 @@ def grad(
         DTypeError: if an argument or the result has no gradient.
 
     Example:
-        >>> ad.grad(lambda x: x ** 3)(2.0)
+        >>> ad.grad(lambda x: x**3)(2.0)
         tensor(12.)
     """
     both = value_and_grad(f, argnums, argnames, has_aux)
@@ -130,7 +129,7 @@ def value_and_grad(
         A function that returns ``(value, gradient)``; with `has_aux`, ``((value, aux), gradient)``.
 
     Example:
-        >>> ad.value_and_grad(lambda x: x ** 3)(2.0)
+        >>> ad.value_and_grad(lambda x: x**3)(2.0)
         (tensor(8.), tensor(12.))
     """
     names = (argnames,) if isinstance(argnames, str) else tuple(argnames)
@@ -210,8 +209,6 @@ def _released(aux: Any) -> Any:
     """Aux results without the graph that has been released."""
     if aux is None:
         return None
-    from adjoint.core.tree import flatten
-
     leaves, structure = flatten(aux)
     return structure.rebuild(
         [
@@ -284,6 +281,4 @@ def _check_like(
                 )
             )
         if ct.dtype != out.dtype:
-            from adjoint.ops.families import CAST
-
             cts[i] = CAST[out.dtype](ct)

@@ -43,7 +43,7 @@ def trace(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Graph:
 
 
 def stage(f: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> tuple[Graph, Structure]:
-    """The graph of a call with every array replaced by its type, and the structure of its result."""
+    """The graph of a call on types alone, and the structure of its result."""
     xs, structure = tensors((args, kwargs), "trace: argument")
     site = here()
     staged = [staged_leaf(Type(x.shape, x.dtype), x.node.tracked, site) for x in xs]

@@ -11,6 +11,7 @@ from adjoint.core.bind import lift
 from adjoint.core.errors import ArgumentError
 from adjoint.core.primitive import Sample
 from adjoint.core.types import Type, complex_of, real_of
+from adjoint.ops.diagonal import Triangle
 from adjoint.ops.families import conj, scale
 from adjoint.ops.linalg.matrix import (
     AbstractMatrixFunction,
@@ -21,12 +22,12 @@ from adjoint.ops.linalg.matrix import (
     mH,
     mm,
     off_diagonal,
+    on_diagonal,
     real,
     rows,
     square_size,
     stack_type,
     stacked,
-    triangle,
 )
 from adjoint.ops.linalg.solve import SOLVE
 from adjoint.ops.shape import refusal
@@ -73,7 +74,7 @@ class Eigh(AbstractMatrixFunction):
     def vjp(self, ct: Any, out: Any, x: Any) -> tuple[Any]:
         ct_w, ct_v = ct
         w, v = out
-        inner = divided(mm(mH(v), ct_v), w) + rows(ct_w) * eye(w.shape[-1])
+        inner = divided(mm(mH(v), ct_v), w) + on_diagonal(ct_w)
         return (hermitian_part(mm(mm(v, inner), mH(v))),)
 
     def cost(self, x: Any) -> int:
@@ -139,7 +140,7 @@ class Eig(AbstractMatrixFunction):
         back = mH(v)
         turn = mm(back, ct_v)
         turn = turn - mm(back, v * rows(real(diagonal_of(turn))))
-        inner = divided(turn, conj(w)) + rows(ct_w) * eye(w.shape[-1])
+        inner = divided(turn, conj(w)) + on_diagonal(ct_w)
         return (SOLVE(back, mm(inner, back)),)
 
     def cost(self, x: Any) -> int:
@@ -163,9 +164,9 @@ def chosen_triangle(op: str, x: Any, part: str | None) -> Any:
     if part.upper() not in ("L", "U"):
         fact = f'UPLO must be "L", "U" or None, got {part!r}'
         raise refusal(op, ArgumentError(fact), ("x", x))
-    upper, n = part.upper() == "U", square_size(x)
-    beyond = x * triangle(n, n, upper, 1 if upper else -1)
-    return beyond + mH(beyond) + real(x) * eye(n)
+    upper = part.upper() == "U"
+    beyond = Triangle(1 if upper else -1, not upper)(x)
+    return beyond + mH(beyond) + on_diagonal(real(diagonal_of(x)))
 
 
 def eigh(x: Any, /, *, UPLO: str | None = None) -> EighResult:  # NumPy's name

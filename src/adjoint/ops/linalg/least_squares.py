@@ -11,7 +11,7 @@ from adjoint.core.bind import lift
 from adjoint.core.errors import ShapeError
 from adjoint.core.primitive import Sample
 from adjoint.core.types import Type, broadcast_shapes, real_of
-from adjoint.ops.families import CAST
+from adjoint.ops.families import CAST, conj
 from adjoint.ops.linalg.matrix import (
     AbstractMatrixFunction,
     columns,
@@ -19,8 +19,14 @@ from adjoint.ops.linalg.matrix import (
     matrix_shape,
     mH,
     mm,
+    real,
+    sizes_for,
     stacked,
 )
+from adjoint.ops.linalg.norms import matrix_rank
+from adjoint.ops.linalg.svd import svdvals
+from adjoint.ops.shape import Reshape, Sum, refusal
+from adjoint.ops.slice import part
 
 __all__ = ["LstsqResult", "lstsq", "pinv"]
 
@@ -105,7 +111,7 @@ def pinv(x: Any, /, *, rtol: Any = None) -> Any:
     changes the rank, the pseudo-inverse is not continuous and has no gradient.
     """
     x = lift_inexact(x)
-    m, n = matrix_shape(x)
+    m, n = sizes_for("pinv", x)
     if rtol is None:
         rtol = max(m, n) * float(np.finfo(real_of(x.dtype)).eps)
     share = CAST[x.dtype](lift(rtol))
@@ -137,17 +143,18 @@ def lstsq(x1: Any, x2: Any, /, rcond: float | None = None) -> Any:
     values, that of `svdvals`.
     """
     x1, x2 = lift_inexact(x1), lift_inexact(x2)
-    m, n = matrix_shape(x1, "x1")
+    m, n = sizes_for("lstsq", x1)
     vector = x2.ndim == 1
     right = columns(x2) if vector else x2
     if right.shape[-2] != m:
-        raise ShapeError(f"lstsq: x1 has {m} rows, x2 has {right.shape[-2]}")
+        fact = f"x1 has {m} rows, x2 has {right.shape[-2]}"
+        raise refusal("lstsq", ShapeError(fact), ("x1", x1), ("x2", x2))
     out = mm(pinv(x1, rtol=rcond), right)
     values = svdvals(x1)
     error = right - mm(x1, out)
     squares = Sum((out.ndim - 2,))(real(error * conj(error)))
     if m <= n:
-        squares = squares[..., :0]
+        squares = part(squares, squares.ndim - 1, 0, 0)
     if vector:
         out = Reshape(out.shape[:-1])(out)
     return LstsqResult(out, squares, matrix_rank(x1, rtol=rcond), values)

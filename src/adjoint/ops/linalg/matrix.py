@@ -20,8 +20,9 @@ from adjoint.core.errors import DTypeError, ShapeError
 from adjoint.core.graph import Handle
 from adjoint.core.types import Type, default_dtype, is_inexact, promote, real_of
 from adjoint.ops.contract import matmul_plan
+from adjoint.ops.diagonal import Diagonal, EmbedDiagonal
 from adjoint.ops.families import CAST, AbstractGeneral, conj
-from adjoint.ops.shape import Permute, Reshape, Sum, refusal
+from adjoint.ops.shape import Permute, Reshape, refusal
 
 
 class AbstractMatrixFunction(AbstractGeneral):
@@ -150,7 +151,12 @@ def scalars(x: Any) -> Any:
 
 def diagonal_of(x: Any) -> Any:
     """Main diagonal of each square matrix."""
-    return Sum((x.ndim - 1,))(x * eye(x.shape[-1]))
+    return Diagonal(0)(x)
+
+
+def on_diagonal(x: Any) -> Any:
+    """Square matrices with these diagonals."""
+    return EmbedDiagonal(0, x.shape[-1], x.shape[-1])(x)
 
 
 def hermitian_part(x: Any) -> Any:
@@ -176,16 +182,10 @@ def off_diagonal(n: int) -> Any:
 
 
 @lru_cache(maxsize=64)
-def triangle(m: int, n: int, upper: bool, offset: int = 0) -> Any:
-    """Mask of the lower or upper triangle, from diagonal `offset` on."""
-    mask = ~np.tri(m, n, offset - 1, dtype=bool) if upper else np.tri(m, n, offset, dtype=bool)
-    return _frozen(mask)
-
-
-@lru_cache(maxsize=64)
 def half_triangle(n: int, upper: bool, dtype: Any) -> Any:
     """Weights 1 in the triangle and 1/2 on the diagonal: ``X * w + (X * w).mH`` mirrors `X`."""
-    weights = triangle(n, n, upper).astype(real_of(dtype))
+    weights = np.tri(n, dtype=real_of(dtype))
+    weights = weights.T.copy() if upper else weights
     weights[np.diag_indices(n)] = 0.5
     return _frozen(weights)
 

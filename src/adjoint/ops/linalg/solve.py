@@ -34,7 +34,8 @@ class Solve(AbstractMatrixFunction):
     operands = ("x1", "x2")
 
     def value(self, a: Any, b: Any) -> Any:
-        return np.linalg.solve(a, b)
+        out: Any = np.linalg.solve(a, b)
+        return out
 
     def out_type(self, a: Any, b: Any) -> Type:
         return solution_type(a, b)
@@ -49,7 +50,7 @@ class Solve(AbstractMatrixFunction):
 
     @classmethod
     def samples(cls, rng: Any) -> Iterator[Sample]:
-        a, b = rng.normal(size=(2, 3, 3)) + 2 * np.eye(3), rng.normal(size=(2, 3, 2))
+        a, b = rng.normal(size=(2, 3, 3)) + 4 * np.eye(3), rng.normal(size=(2, 3, 2))
         yield cls(), [a[0], b[0]]
         yield cls(), [a, b[0]]
         yield cls(), [a[0], b[:, None]]
@@ -84,7 +85,7 @@ class Inverse(AbstractMatrixFunction):
 
     @classmethod
     def samples(cls, rng: Any) -> Iterator[Sample]:
-        a = rng.normal(size=(2, 3, 3)) + 2 * np.eye(3)
+        a = rng.normal(size=(2, 3, 3)) + 4 * np.eye(3)
         yield cls(True), [a]
         yield cls(False), [a[0] + 1j * a[1]]
 

@@ -21,6 +21,7 @@ from adjoint.ops.linalg.matrix import (
     mH,
     mm,
     off_diagonal,
+    on_diagonal,
     rows,
     sizes_for,
     stack_type,
@@ -62,7 +63,7 @@ class SVD(AbstractMatrixFunction):
         inner = core_rule(ct, out)
         if x.dtype.kind == "c":
             phase = diagonal_of(mm(mH(u), ct_u))
-            inner = inner + rows(scale(phase - conj(phase), 0.5 / s)) * eye(s.shape[-1])
+            inner = inner + on_diagonal(scale(phase - conj(phase), 0.5 / s))
         left, right = mm(u, inner), vh
         if m > s.shape[-1]:
             stretched = scale(ct_u, 1 / rows(s))
@@ -95,7 +96,7 @@ def core_rule(ct: Any, out: Any) -> Any:
     # 1 / (s_j^2 - s_i^2), with ones where i = j; what is masked out must not meet an infinity
     gap = (row - column) * (row + column) + eye(k)
     inner = scale((turn_u * row + column * turn_v) * off_diagonal(k), 1 / gap)
-    return inner + rows(ct_s) * eye(k)
+    return inner + on_diagonal(ct_s)
 
 
 def apart(rng: Any, shape: tuple[int, ...]) -> Any:
@@ -111,7 +112,8 @@ class SingularValues(AbstractMatrixFunction):
     name = "svdvals"
 
     def value(self, x: Any) -> Any:
-        return np.linalg.svd(x, compute_uv=False)
+        out: Any = np.linalg.svd(x, compute_uv=False)
+        return out
 
     def out_type(self, x: Any) -> Type:
         m, n = matrix_shape(x)

@@ -11,17 +11,18 @@ from adjoint.core.bind import lift
 from adjoint.core.errors import ShapeError
 from adjoint.core.primitive import Sample
 from adjoint.core.types import Type, broadcast_shapes
+from adjoint.ops.diagonal import Triangle
 from adjoint.ops.linalg.matrix import (
     AbstractMatrixFunction,
     columns,
     half_triangle,
+    hermitian_part,
     matrix_shape,
     mH,
     mm,
     square_size,
     stack_type,
     stacked,
-    triangle,
 )
 from adjoint.ops.shape import Reshape
 
@@ -42,8 +43,7 @@ class TriangularSolve(AbstractMatrixFunction):
     def value(self, a: Any, b: Any) -> Any:
         self.out_type(a, b)
         n = a.shape[-1]
-        keep = triangle(n, n, self.upper)
-        a = np.where(keep, a, np.zeros((), a.dtype))
+        a = np.triu(a) if self.upper else np.tril(a)
         if self.unit:
             a[..., range(n), range(n)] = 1
         if not self.upper:  # read backwards, a lower triangle is an upper one
@@ -55,11 +55,9 @@ class TriangularSolve(AbstractMatrixFunction):
         return solution_type(a, b)
 
     def vjp(self, ct: Any, out: Any, a: Any, b: Any) -> tuple[Any, Any]:
-        n = a.shape[-1]
         ct_b = TriangularSolve(not self.upper, self.unit)(mH(a), ct)
-        offset = int(self.unit)
-        mask = triangle(n, n, self.upper, offset if self.upper else -offset)
-        return -mm(ct_b, mH(out)) * mask, ct_b
+        offset = 0 if not self.unit else 1 if self.upper else -1
+        return Triangle(offset, not self.upper)(-mm(ct_b, mH(out))), ct_b
 
     def cost(self, a: Any, b: Any) -> int:
         out = self.out_type(a, b)
@@ -110,7 +108,8 @@ class Cholesky(AbstractMatrixFunction):
 
     def value(self, x: Any) -> Any:
         # the Hermitian part, so that value and derivative belong to one function
-        return np.linalg.cholesky((x + np.conj(np.swapaxes(x, -1, -2))) * 0.5)
+        out: Any = np.linalg.cholesky(hermitian_part(x))
+        return out
 
     def out_type(self, x: Any) -> Type:
         n = square_size(x)

@@ -1,0 +1,220 @@
+"""What a recorded computation costs: operations forward and backward, bytes kept, and the peak.
+
+Nothing is computed to find out. The forward pass is on the tape; the backward pass is staged: the
+sweep's own steps run on types instead of arrays, and every operation that they apply is counted by
+its card. So the numbers are those of the rules that will run, not of a table beside them.
+
+What is counted, exactly:
+
+- *Operations* are floating-point operations, a multiply-add being two. Forward, they are those of
+  the nodes through which a gradient flows; work on constants alone is not on the tape.
+- *Bytes* are those of arrays beyond the leaves: parameters and data are there anyway. A view takes
+  none. Saved arrays are those that some node keeps for its derivative, each counted once.
+- *The peak* takes a value to live until its last use on the tape, or as long as it is saved. So it
+  holds for code that keeps no intermediate results in variables of its own. What NumPy allocates
+  inside one operation and gives back before it returns is not seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from adjoint.backward import Cotangents, _spread, tracked_ancestors
+from adjoint.core.bind import setting, staged_leaf
+from adjoint.core.errors import NoGraph
+from adjoint.core.graph import Node, Pick, ancestors, next_seq
+from adjoint.core.types import Type
+from adjoint.ops.shape import Expand, Permute, Reshape
+from adjoint.ops.slice import Slice
+
+__all__ = ["Cost", "count", "flops"]
+
+# The results of these share the memory of their operand, as a part of an output does.
+VIEWS: Final = (Reshape, Permute, Expand, Slice, Pick)
+FOREVER: Final = 1 << 62
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one loss costs.
+
+    Attributes:
+        forward: floating-point operations of the forward pass.
+        backward: those of the backward pass.
+        saved_bytes: arrays that the graph keeps for the backward pass.
+        gradient_bytes: gradients of the leaves.
+        peak_bytes: the most that is alive at any time of the two passes, without the leaves.
+    """
+
+    forward: int
+    backward: int
+    saved_bytes: int
+    gradient_bytes: int
+    peak_bytes: int
+
+    def finite_differences(self, n: int) -> int:
+        """Operations for the gradient in `n` parameters by ``n + 1`` forward passes."""
+        return (n + 1) * self.forward
+
+
+def count(loss: Any) -> Cost:
+    """What a loss has cost, and what its backward pass will.
+
+    Args:
+        loss: a tensor that depends on something that requires a gradient, before `backward`.
+
+    Raises:
+        NoGraph: if nothing was recorded, or `backward` has released it.
+
+    Example:
+        >>> from adjoint.cost import count
+        >>> w = ad.tensor(np.ones((3, 2)), requires_grad=True)
+        >>> cost = count(ad.sum(ad.matmul(np.ones((4, 3)), w) ** 2))
+        >>> cost.forward, cost.backward, cost.saved_bytes, cost.gradient_bytes
+        (64, 72, 64, 48)
+    """
+    if not loss.node.tracked:
+        raise NoGraph("count: nothing that requires a gradient leads to this tensor")
+    order = tracked_ancestors([loss.node])
+    steps = list(_backward_steps(loss.node, order))
+    lives = _Lives()
+    lives.forward(order, loss.node)
+    for step in steps:
+        lives.backward(step)
+    saved = {b for node in order for b in _held(node)}
+    gradients = {_buffer(g) for step in steps if step.node.op is None for g in step.ct}
+    return Cost(
+        forward=flops(order),
+        backward=sum(flops(step.created) for step in steps),
+        saved_bytes=sum(map(_bytes, saved)),
+        gradient_bytes=sum(map(_bytes, gradients)),
+        peak_bytes=lives.peak(),
+    )
+
+
+def flops(nodes: Iterable[Node]) -> int:
+    """Floating-point operations of these nodes, as their cards count them."""
+    total = 0
+    for node in nodes:
+        if node.op is not None and node.op.__class__ is not Pick:
+            total += node.op.cost(*[x.type if x.__class__ is Node else x for x in node.inputs])
+    return total
+
+
+@dataclass(frozen=True)
+class _Step:
+    """One node's turn in the backward pass."""
+
+    node: Node
+    ct: list[Node]  # its cotangent; several for an operation with several outputs
+    created: list[Node]  # the operations that its rule and the sums after it apply, in order
+
+
+def _backward_steps(loss: Node, order: list[Node]) -> Iterator[_Step]:
+    """The steps of the sweep on types: each rule is staged, and nothing is computed."""
+    cts: Cotangents = {loss: staged_leaf(Type(loss.shape, loss.dtype))}
+    for node in reversed(order):
+        ct = cts.pop(node, None)
+        if ct is None:
+            continue
+        parts = list(ct.values()) if isinstance(ct, dict) else [ct]
+        since = next_seq()
+        if node.op is not None:
+            with setting(staging=True, recording=False):
+                _spread(node, ct, cts, set(), None, on_tensors=True)
+        after = [cts[x] for x in node.inputs if x.__class__ is Node and x in cts]
+        pulled = [h.node for found in after for h in _parts(found)]
+        yield _Step(node, [h.node for h in parts], _younger(pulled, since))
+
+
+def _parts(ct: Any) -> Iterable[Any]:
+    return ct.values() if isinstance(ct, dict) else [ct]
+
+
+def _younger(roots: list[Node], since: int) -> list[Node]:
+    return ancestors(roots, lambda node: node.seq > since)
+
+
+def _buffer(node: Node) -> Node:
+    """The node whose value owns the memory of this node's value."""
+    while isinstance(node.op, VIEWS) and node.inputs:
+        node = node.inputs[0]
+    return node
+
+
+def _bytes(node: Node) -> int:
+    """Bytes of a buffer; leaves take none, for they are there anyway."""
+    if node.op is None:
+        return 0
+    return node.type.nbytes if node.dtype is not None else sum(t.nbytes for t in node.shape)
+
+
+def _held(node: Node) -> set[Node]:
+    """The buffers that a node keeps for its derivative."""
+    saved = node.saved or ()
+    kept: list[Node] = [node] if saved and isinstance(saved[0], np.ndarray | tuple) else []
+    kept += [
+        x
+        for v, x in zip(saved[1:], node.inputs, strict=False)
+        if x.__class__ is Node and isinstance(v, np.ndarray)
+    ]
+    return {_buffer(x) for x in kept}
+
+
+class _Lives:
+    """When each buffer is allocated and when it is last needed, on a clock of operations."""
+
+    def __init__(self) -> None:
+        self.now = 0
+        self.born: dict[Node, int] = {}
+        self.dies: dict[Node, int] = {}
+
+    def compute(self, node: Node) -> None:
+        """One operation: its operands are needed while its result is made."""
+        self.now += 1
+        for x in (*node.inputs, node):
+            if x.__class__ is Node:
+                self.need(x, self.now)
+
+    def need(self, node: Node, time: int) -> None:
+        """A value is needed until this time."""
+        owner = _buffer(node)
+        self.born.setdefault(owner, self.now)
+        self.dies[owner] = max(self.dies.get(owner, 0), time)
+
+    def forward(self, order: list[Node], loss: Node) -> None:
+        """The forward pass; the loss itself is kept."""
+        for node in order:
+            if node.op is not None:
+                self.compute(node)
+        self.need(loss, FOREVER)
+
+    def backward(self, step: _Step) -> None:
+        """One step of the sweep: the rule runs, then its cotangent and its saved values go."""
+        if step.node.op is None:
+            for gradient in step.ct:
+                self.need(gradient, FOREVER)
+            return
+        for node in step.created:
+            self.compute(node)
+        self.now += 1
+        for node in (*step.ct, *_held(step.node)):
+            self.need(node, self.now)
+
+    def peak(self) -> int:
+        """The most bytes that are alive at once."""
+        begin: dict[int, int] = {}
+        end: dict[int, int] = {}
+        for node, time in self.born.items():
+            begin[time] = begin.get(time, 0) + _bytes(node)
+            end[self.dies[node]] = end.get(self.dies[node], 0) + _bytes(node)
+        live = most = 0
+        for time in range(self.now + 1):
+            live += begin.get(time, 0)
+            most = max(most, live)
+            live -= end.get(time, 0)
+        return most

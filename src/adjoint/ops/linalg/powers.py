@@ -1,0 +1,170 @@
+"""Powers and the exponential of square matrices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final, final
+
+import numpy as np
+
+from adjoint.core.bind import lift
+from adjoint.core.errors import ArgumentError
+from adjoint.core.primitive import Sample
+from adjoint.core.types import Type
+from adjoint.ops.join import Concat
+from adjoint.ops.linalg.matrix import (
+    AbstractMatrixFunction,
+    mH,
+    mm,
+    sizes_for,
+    square_size,
+    stack_type,
+    stacked,
+)
+from adjoint.ops.linalg.solve import INVERSE
+from adjoint.ops.shape import refusal
+from adjoint.ops.slice import pad_axis, part
+
+__all__ = ["expm", "matrix_power"]
+
+PADE: Final = (
+    64764752532480000.0,
+    32382376266240000.0,
+    7771770303897600.0,
+    1187353796428800.0,
+    129060195264000.0,
+    10559470521600.0,
+    670442572800.0,
+    33522128640.0,
+    1323241920.0,
+    40840800.0,
+    960960.0,
+    16380.0,
+    182.0,
+    1.0,
+)
+"""Coefficients of the numerator of the Padé approximant of degree 13."""
+PADE_NORM: Final = 5.371920351148152
+"""1-norm up to which the approximant is exact to double precision."""
+
+
+@final
+class Expm(AbstractMatrixFunction):
+    """Exponential of each matrix."""
+
+    def value(self, x: Any) -> Any:
+        self.out_type(x)
+        # Higham, The scaling and squaring method for the matrix exponential revisited (2005)
+        norm = np.abs(x).sum(-2).max(-1, initial=0)
+        halvings = np.ceil(np.log2(np.maximum(norm / PADE_NORM, 1)))
+        halvings = np.where(np.isfinite(halvings), halvings, 0).astype(np.int64)
+        out = pade(np.ldexp(np.ones((), x.real.dtype), -halvings)[..., None, None] * x)
+        for k in range(int(halvings.max(initial=0))):
+            out = np.where((halvings > k)[..., None, None], out @ out, out)
+        return out
+
+    def out_type(self, x: Any) -> Type:
+        n = square_size(x)
+        return stack_type(x, n, n)
+
+    def vjp(self, ct: Any, out: Any, x: Any) -> tuple[Any]:
+        # the derivative in a direction stands in the corner of the exponential of a block matrix:
+        # Najfeld and Havel, Derivatives of the matrix exponential and their computation (1995)
+        n, last = x.shape[-1], x.ndim - 1
+        back = mH(x)
+        upper = Concat(last)(back, ct)
+        block = EXPM(Concat(last - 1)(upper, pad_axis(back, last, n, 0)))
+        return (part(part(block, last - 1, 0, n), last, n, n),)
+
+    def cost(self, x: Any) -> int:
+        return stacked(x, (6 * 2 + 2 / 3 + 2) * x.shape[-1] ** 3)
+
+    @classmethod
+    def samples(cls, rng: Any) -> Iterator[Sample]:
+        x = rng.normal(size=(2, 3, 3))
+        yield cls(), [x * np.array([1.0, 4.0])[:, None, None]]
+        yield cls(), [x[0] + 1j * x[1]]
+
+
+def pade(x: Any) -> Any:
+    """The approximant of degree 13 to the exponential."""
+    one = np.eye(x.shape[-1], dtype=x.dtype)
+    c = [np.asarray(b, x.real.dtype) for b in PADE]
+    x2 = x @ x
+    x4 = x2 @ x2
+    x6 = x4 @ x2
+    high_odd = x6 @ (c[13] * x6 + c[11] * x4 + c[9] * x2)
+    odd = x @ (high_odd + c[7] * x6 + c[5] * x4 + c[3] * x2 + c[1] * one)
+    high_even = x6 @ (c[12] * x6 + c[10] * x4 + c[8] * x2)
+    even = high_even + c[6] * x6 + c[4] * x4 + c[2] * x2 + c[0] * one
+    out: Any = np.linalg.solve(even - odd, even + odd)
+    return out
+
+
+EXPM: Final = Expm()
+
+
+def expm(x: Any, /) -> Any:
+    """Exponential of each square matrix: ``1 + x + x @ x / 2 + ...``.
+
+    Args:
+        x: matrices, (..., n, n).
+
+    Returns:
+        The exponentials, (..., n, n).
+
+    Raises:
+        ShapeError: if the last two sizes differ.
+
+    Computed by scaling and squaring with a Padé approximant (Higham, 2005).
+
+    Example:
+        >>> ad.linalg.expm(ad.tensor([[0.0, 1.0], [0.0, 0.0]]))
+        tensor([[1., 1.],
+                [0., 1.]])
+
+    **Gradient:** the derivative of the exponential at ``x^H`` in the direction of the cotangent,
+    from the exponential of a matrix of twice the size.
+    """
+    return EXPM(lift(x))
+
+
+def matrix_power(x: Any, n: int, /) -> Any:
+    """Each square matrix multiplied by itself `n` times.
+
+    Args:
+        x: matrices, (..., m, m).
+        n: the exponent; for a negative one the inverse is multiplied, and 0 gives the identity.
+
+    Returns:
+        The powers, (..., m, m).
+
+    Raises:
+        ShapeError: if the last two sizes differ.
+        LinAlgError: if `n` is negative and a matrix is singular.
+
+    Example:
+        >>> ad.linalg.matrix_power(ad.tensor([[1.0, 1.0], [0.0, 1.0]]), 3)
+        tensor([[1., 3.],
+                [0., 1.]])
+
+    **Gradient:** that of the products, which are made by repeated squaring.
+    """
+    x = lift(x)
+    rows, columns = sizes_for("matrix_power", x)
+    if rows != columns or not hasattr(n, "__index__"):
+        fact = f"needs square matrices and an integer exponent, got {rows} x {columns} and {n!r}"
+        raise refusal("matrix_power", ArgumentError(fact), ("x", x))
+    n = int(n)
+    if n == 0:
+        return lift(np.broadcast_to(np.eye(rows, dtype=x.dtype), x.shape))
+    if n < 0:
+        x, n = INVERSE(x), -n
+    out: Any = None
+    while n:
+        if n & 1:
+            out = x if out is None else mm(out, x)
+        n >>= 1
+        if n:
+            x = mm(x, x)
+    return out
