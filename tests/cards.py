@@ -113,7 +113,7 @@ def like_random(rng: np.random.Generator, y: Any) -> Any:
     out = rng.normal(size=y.shape)
     if y.dtype.kind == "c":
         out = out + 1j * rng.normal(size=y.shape)
-    return out.astype(y.dtype) if is_inexact(y.dtype) else np.zeros(y.shape, y.dtype)
+    return np.asarray(out, y.dtype) if is_inexact(y.dtype) else np.zeros(y.shape, y.dtype)
 
 
 def is_zero(g: Any) -> bool:

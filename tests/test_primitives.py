@@ -209,7 +209,10 @@ def test_saved_values_are_those_that_the_rule_reads(case: Case) -> None:
         if not sample.differentiable:
             continue
         mask = sum(1 << i for i in sample.differentiable if i in case.differentiable)
-        assert _reads(sample, mask) == _reads(case, mask), f"differs from {sample}"
+        pairs = zip(_reads(sample, mask), _reads(case, mask), strict=True) if mask else ()
+        for i, (there, here) in enumerate(pairs):
+            literal = i and not all(hasattr(c.xs[i - 1], "dtype") for c in (sample, case))
+            assert there == here or literal, f"differs from {sample}"
 
 
 @differentiable

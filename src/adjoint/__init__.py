@@ -1,5 +1,11 @@
 """Adjoint: backpropagation that you can see through."""
 
+from adjoint.ops.adaptive_pool import adaptive_avg_pool1d as adaptive_avg_pool1d
+from adjoint.ops.adaptive_pool import adaptive_avg_pool2d as adaptive_avg_pool2d
+from adjoint.ops.adaptive_pool import adaptive_avg_pool3d as adaptive_avg_pool3d
+from adjoint.ops.adaptive_pool import adaptive_max_pool1d as adaptive_max_pool1d
+from adjoint.ops.adaptive_pool import adaptive_max_pool2d as adaptive_max_pool2d
+from adjoint.ops.adaptive_pool import adaptive_max_pool3d as adaptive_max_pool3d
 from adjoint.ops.along import put_along_axis as put_along_axis
 from adjoint.ops.along import take_along_axis as take_along_axis
 from adjoint.ops.arithmetic import add as add
@@ -52,8 +58,14 @@ from adjoint.ops.convolution import conv3d as conv3d
 from adjoint.ops.convolution import conv_transpose1d as conv_transpose1d
 from adjoint.ops.convolution import conv_transpose2d as conv_transpose2d
 from adjoint.ops.convolution import conv_transpose3d as conv_transpose3d
-from adjoint.ops.convolution import convolve as convolve
-from adjoint.ops.convolution import correlate as correlate
+from adjoint.ops.correlate import convolve as convolve
+from adjoint.ops.correlate import correlate as correlate
+from adjoint.ops.cumulative import cumprod as cumprod
+from adjoint.ops.cumulative import cumsum as cumsum
+from adjoint.ops.cumulative import cumulative_prod as cumulative_prod
+from adjoint.ops.cumulative import cumulative_sum as cumulative_sum
+from adjoint.ops.cumulative import diff as diff
+from adjoint.ops.cumulative import logcumsumexp as logcumsumexp
 from adjoint.ops.diagonal import diag as diag
 from adjoint.ops.diagonal import diag_embed as diag_embed
 from adjoint.ops.diagonal import diagonal as diagonal
@@ -101,12 +113,6 @@ from adjoint.ops.join import vstack as vstack
 from adjoint.ops.nonfinite import isclose as isclose
 from adjoint.ops.nonfinite import nan_to_num as nan_to_num
 from adjoint.ops.pad import pad as pad
-from adjoint.ops.pool import adaptive_avg_pool1d as adaptive_avg_pool1d
-from adjoint.ops.pool import adaptive_avg_pool2d as adaptive_avg_pool2d
-from adjoint.ops.pool import adaptive_avg_pool3d as adaptive_avg_pool3d
-from adjoint.ops.pool import adaptive_max_pool1d as adaptive_max_pool1d
-from adjoint.ops.pool import adaptive_max_pool2d as adaptive_max_pool2d
-from adjoint.ops.pool import adaptive_max_pool3d as adaptive_max_pool3d
 from adjoint.ops.pool import avg_pool1d as avg_pool1d
 from adjoint.ops.pool import avg_pool2d as avg_pool2d
 from adjoint.ops.pool import avg_pool3d as avg_pool3d
@@ -128,6 +134,20 @@ from adjoint.ops.products import outer as outer
 from adjoint.ops.products import tensordot as tensordot
 from adjoint.ops.products import vdot as vdot
 from adjoint.ops.products import vecdot as vecdot
+from adjoint.ops.reduce import all as all
+from adjoint.ops.reduce import amax as amax
+from adjoint.ops.reduce import amin as amin
+from adjoint.ops.reduce import any as any
+from adjoint.ops.reduce import argmax as argmax
+from adjoint.ops.reduce import argmin as argmin
+from adjoint.ops.reduce import count_nonzero as count_nonzero
+from adjoint.ops.reduce import max as max
+from adjoint.ops.reduce import mean as mean
+from adjoint.ops.reduce import min as min
+from adjoint.ops.reduce import prod as prod
+from adjoint.ops.reduce import std as std
+from adjoint.ops.reduce import sum as sum
+from adjoint.ops.reduce import var as var
 from adjoint.ops.repeat import repeat as repeat
 from adjoint.ops.repeat import roll as roll
 from adjoint.ops.repeat import rot90 as rot90
@@ -161,6 +181,9 @@ from adjoint.ops.shape import reshape as reshape
 from adjoint.ops.slice import flip as flip
 from adjoint.ops.slice import fliplr as fliplr
 from adjoint.ops.slice import flipud as flipud
+from adjoint.ops.softmax import log_softmax as log_softmax
+from adjoint.ops.softmax import logsumexp as logsumexp
+from adjoint.ops.softmax import softmax as softmax
 from adjoint.ops.source import arange as arange
 from adjoint.ops.source import empty as empty
 from adjoint.ops.source import empty_like as empty_like
@@ -198,6 +221,11 @@ from adjoint.tensor import tensor as tensor
 from adjoint.transforms.batch import per_example_grad as per_example_grad
 from adjoint.transforms.batch import vmap as vmap
 from adjoint.transforms.checkpoint import checkpoint as checkpoint
+from adjoint.transforms.control_cond import cond as cond
+from adjoint.transforms.control_cond import switch as switch
+from adjoint.transforms.control_scan import scan as scan
+from adjoint.transforms.control_while import fori_loop as fori_loop
+from adjoint.transforms.control_while import while_loop as while_loop
 from adjoint.transforms.custom import custom_gradient as custom_gradient
 from adjoint.transforms.custom import stop_gradient as stop_gradient
 from adjoint.transforms.forward import jvp as jvp

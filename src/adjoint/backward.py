@@ -111,6 +111,7 @@ def sweep(  # noqa: C901, PLR0915
                             cts[x] = g
                             heappush(heap, (-x.seq, x))
                     mask >>= 1
+                results = g = None  # the terms of a sum must not outlive it
                 if not retain_graph and not on_tensors:
                     node.saved = None
         except NotDifferentiable as error:

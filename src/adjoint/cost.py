@@ -23,10 +23,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from adjoint.backward import Cotangents, _spread, tracked_ancestors
+from adjoint.backward import Cotangents, sweep, tracked_ancestors
 from adjoint.core.bind import setting, staged_leaf
 from adjoint.core.errors import NoGraph
-from adjoint.core.graph import Node, Pick, ancestors, next_seq
+from adjoint.core.graph import Deferred, Node, Pick, ancestors, next_seq
 from adjoint.core.types import Type
 from adjoint.ops.shape import Expand, Permute, Reshape
 from adjoint.ops.slice import Slice
@@ -112,31 +112,58 @@ class _Step:
     node: Node
     ct: list[Node]  # its cotangent; several for an operation with several outputs
     created: list[Node]  # the operations that its rule and the sums after it apply, in order
+    stands_for: dict[Node, Node]  # the nodes that these refer to, and those that were meant
 
 
 def _backward_steps(loss: Node, order: list[Node]) -> Iterator[_Step]:
-    """The steps of the sweep on types: each rule is staged, and nothing is computed."""
+    """The steps of the sweep, on types: what is computed is the graph of the backward pass.
+
+    Each node's turn is a sweep of its own, over a copy of the node whose inputs are leaves.
+    """
     cts: Cotangents = {loss: staged_leaf(Type(loss.shape, loss.dtype))}
     for node in reversed(order):
         ct = cts.pop(node, None)
         if ct is None:
             continue
-        parts = list(ct.values()) if isinstance(ct, dict) else [ct]
         since = next_seq()
+        stands_for: dict[Node, Node] = {}
+        touched: list[Any] = []
         if node.op is not None:
+            copy = _copy(node, stands_for)
             with setting(staging=True, recording=False):
-                _spread(node, ct, cts, set(), None, on_tensors=True)
-        after = [cts[x] for x in node.inputs if x.__class__ is Node and x in cts]
-        pulled = [h.node for found in after for h in _parts(found)]
-        yield _Step(node, [h.node for h in parts], _younger(pulled, since))
+                for leaf, g in sweep([(copy, ct)], on_tensors=True).items():
+                    x = stands_for[leaf]
+                    cts[x] = _joined(cts[x], g) if x in cts else g
+                    touched += _parts(cts[x])
+        made = ancestors([h.node for h in touched], lambda node, since=since: node.seq > since)
+        created = [node for node in made if node.op is not None and node not in stands_for]
+        yield _Step(node, [h.node for h in _parts(ct)], created, stands_for)
 
 
-def _parts(ct: Any) -> Iterable[Any]:
-    return ct.values() if isinstance(ct, dict) else [ct]
+def _copy(node: Node, stands_for: dict[Node, Node]) -> Node:
+    leaves = {
+        x: Node(None, (), None, int(x.tracked), x.shape, x.dtype, None, 0)
+        for x in node.inputs
+        if x.__class__ is Node
+    }
+    inputs = tuple(leaves[x] if x.__class__ is Node else x for x in node.inputs)
+    saved = node.saved.recall() if isinstance(node.saved, Deferred) else node.saved
+    copy = Node(node.op, inputs, saved, node.mask, node.shape, node.dtype, None, 0)
+    stands_for.update({leaf: x for x, leaf in leaves.items()})
+    stands_for[copy] = node
+    return copy
 
 
-def _younger(roots: list[Node], since: int) -> list[Node]:
-    return ancestors(roots, lambda node: node.seq > since)
+def _joined(before: Any, g: Any) -> Any:
+    """The sum of two cotangents; for an operation with several outputs, part by part."""
+    if not isinstance(g, dict):
+        return before + g
+    both = {i: before[i] + g[i] for i in before.keys() & g.keys()}
+    return before | g | both
+
+
+def _parts(ct: Any) -> list[Any]:
+    return list(ct.values()) if isinstance(ct, dict) else [ct]
 
 
 def _buffer(node: Node) -> Node:
@@ -172,6 +199,7 @@ class _Lives:
         self.now = 0
         self.born: dict[Node, int] = {}
         self.dies: dict[Node, int] = {}
+        self.stands_for: dict[Node, Node] = {}
 
     def compute(self, node: Node) -> None:
         """One operation: its operands are needed while its result is made."""
@@ -182,7 +210,7 @@ class _Lives:
 
     def need(self, node: Node, time: int) -> None:
         """A value is needed until this time."""
-        owner = _buffer(node)
+        owner = _buffer(self.stands_for.get(_buffer(node), node))
         self.born.setdefault(owner, self.now)
         self.dies[owner] = max(self.dies.get(owner, 0), time)
 
@@ -199,6 +227,7 @@ class _Lives:
             for gradient in step.ct:
                 self.need(gradient, FOREVER)
             return
+        self.stands_for = step.stands_for
         for node in step.created:
             self.compute(node)
         self.now += 1

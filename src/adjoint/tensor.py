@@ -13,9 +13,26 @@ from adjoint.core.bind import bind, bind_two, fresh_slot, install, lift, make, n
 from adjoint.core.errors import ArgumentError, DTypeError, NoGraph, ShapeError, explain
 from adjoint.core.graph import Handle, leaf
 from adjoint.core.site import here
-from adjoint.core.types import as_dtype, dtype_kind, is_inexact
-from adjoint.ops import axes, complex_parts, contract, index
+from adjoint.core.types import as_dtype, default_for, dtype_kind, is_inexact
+from adjoint.ops import (
+    axes,
+    complex_parts,
+    contract,
+    cumulative,
+    exponential,
+    hyperbolic,
+    index,
+    products,
+    reduce,
+    rounding,
+    select,
+    special,
+    trigonometric,
+)
+from adjoint.ops import power as power_ops
+from adjoint.ops import repeat as repeat_ops
 from adjoint.ops import shape as shape_ops
+from adjoint.ops import softmax as softmax_ops
 from adjoint.ops.arithmetic import ADD, DIVIDE, MULTIPLY, NEGATIVE, POSITIVE, SUBTRACT
 from adjoint.ops.bitwise import (
     BITWISE_AND,
@@ -27,9 +44,9 @@ from adjoint.ops.bitwise import (
 )
 from adjoint.ops.compare import EQUAL, GREATER, GREATER_EQUAL, LESS, LESS_EQUAL, NOT_EQUAL
 from adjoint.ops.families import CAST
-from adjoint.ops.power import power
 from adjoint.ops.rounding import FLOOR_DIVIDE, REMAINDER
 from adjoint.ops.source import CPU
+from adjoint.ops.stop import STOP
 
 __all__ = ["Tensor", "asarray", "tensor"]
 
@@ -145,6 +162,9 @@ class Tensor(Handle):
 
     def detach(self) -> Tensor:
         """The same value without its history."""
+        if not self.known:  # staged: the value must stay connected to what it is computed from
+            with setting(recording=False):
+                return STOP(self)
         return make(self.value, leaf(self.value, False, here()))
 
     # -- the numbers ---------------------------------------------------------------------------
@@ -178,9 +198,51 @@ class Tensor(Handle):
 
     # -- methods: the functions themselves -----------------------------------------------------
 
-    reshape = shape_ops.reshape
-    matmul = contract.matmul
-    flatten = shape_ops.flatten
+    sum, prod, mean, var, std = reduce.sum, reduce.prod, reduce.mean, reduce.var, reduce.std
+    max, min, any, all = reduce.max, reduce.min, reduce.any, reduce.all
+    argmax, argmin = reduce.argmax, reduce.argmin
+    cumsum, cumprod = cumulative.cumsum, cumulative.cumprod
+    softmax, log_softmax = softmax_ops.softmax, softmax_ops.log_softmax
+    flatten, ravel = shape_ops.flatten, shape_ops.ravel
+    squeeze, unsqueeze, swapaxes = axes.squeeze, axes.expand_dims, axes.swapaxes
+    broadcast_to, expand = shape_ops.broadcast_to, shape_ops.broadcast_to
+    repeat, tile = repeat_ops.repeat, repeat_ops.tile
+    matmul, dot = contract.matmul, products.dot
+    pow, sqrt = power_ops.power, power_ops.sqrt
+    exp, log, tanh = exponential.exp, exponential.log, hyperbolic.tanh
+    sin, cos = trigonometric.sin, trigonometric.cos
+    relu, sigmoid = select.relu, special.sigmoid
+    abs, conj, clip, round = complex_parts.abs, complex_parts.conj, select.clip, rounding.round
+
+    def reshape(self, *shape: Any) -> Tensor:
+        """The same elements in another shape: ``x.reshape(2, 3)`` or ``x.reshape((2, 3))``."""
+        return shape_ops.reshape(self, shape[0] if len(shape) == 1 else shape)
+
+    view = reshape
+
+    def permute(self, *order: Any) -> Tensor:
+        """The axes in another order: ``x.permute(1, 0)`` or ``x.permute((1, 0))``."""
+        return shape_ops.permute_dims(self, order[0] if len(order) == 1 else order)
+
+    def transpose(self, *order: Any) -> Tensor:
+        """The axes reversed, or in another order, as NumPy's method: ``x.transpose(1, 0)``."""
+        return axes.transpose(self, (order[0] if len(order) == 1 else order) or None)
+
+    def copy(self) -> Tensor:
+        """Another name for the same value; assigning to one leaves the other alone."""
+        return make(self.value, self.node)
+
+    clone = copy
+
+    @property
+    def real(self) -> Tensor:
+        """Real part."""
+        return complex_parts.real(self)
+
+    @property
+    def imag(self) -> Tensor:
+        """Imaginary part; zeros for real tensors."""
+        return complex_parts.imag(self)
 
     @property
     def T(self) -> Tensor:
@@ -191,6 +253,12 @@ class Tensor(Handle):
     def mT(self) -> Tensor:
         """Each matrix transposed: the last two axes swapped."""
         return axes.matrix_transpose(self)
+
+    def to(self, target: Any) -> Tensor:
+        """This tensor in another dtype, or on a device (``"cpu"`` is the one there is)."""
+        if target == CPU:
+            return self
+        return self.astype(target)
 
     def astype(self, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Tensor:
         """The same values in another dtype."""
@@ -236,10 +304,10 @@ class Tensor(Handle):
         return bind_two(REMAINDER, other, self)
 
     def __pow__(self, other: Any) -> Tensor:
-        return power(self, other)
+        return power_ops.power(self, other)
 
     def __rpow__(self, other: Any) -> Tensor:
-        return power(other, self)
+        return power_ops.power(other, self)
 
     def __matmul__(self, other: Any) -> Tensor:
         return contract.matmul(self, other)
@@ -508,8 +576,8 @@ def _from_python(data: Any, dtype: Any) -> Any:
     if dtype is not None:
         return np.array(data, dtype=as_dtype(dtype))
     array = np.array(data)
-    if array.dtype == np.float64:
-        return array.astype(as_dtype(None))
+    if array.dtype.kind in "fc":
+        return array.astype(default_for(dtype_kind(array.dtype)))
     return array
 
 

@@ -88,8 +88,8 @@ class Reader:
         return self.tokens[self.at][1]
 
     def wrong(self, fact: str) -> GraphError:
-        """An error that names the line that is being read."""
-        return GraphError(f"parse: line {self.tokens[self.at][2]}: {fact}")
+        """An error that names the line of the token that was read last."""
+        return GraphError(f"parse: line {self.tokens[max(self.at - 1, 0)][2]}: {fact}")
 
     def take(self, kind: str) -> str:
         """The next token, which must be of this kind."""
@@ -156,7 +156,6 @@ class Reader:
         """A name that has been defined."""
         name = self.take("ref")
         if name not in env:
-            self.at -= 1
             raise self.wrong(f"{name} is used before it is defined")
         return env[name]
 
@@ -192,7 +191,6 @@ class Reader:
             return
         cls = card_named(name)
         if cls is None:
-            self.at -= 1
             raise self.wrong(f"there is no operation {name!r}")
         self.expect("(")
         xs, fields = self.arguments(env)
@@ -269,7 +267,6 @@ class Reader:
             return self.listed(self.value, "]")
         if token == "{":
             return dict(self.listed(self.pair, "}"))
-        self.at -= 1
         raise self.wrong(f"expected a value, found {token!r}")
 
     def pair(self) -> tuple[Any, Any]:

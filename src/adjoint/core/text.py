@@ -56,10 +56,11 @@ class Layout:
                 count += 1
                 continue
             self.parts[node] = parts = ["_"] * len(node.shape)
-            for i, picks in sorted(picked.get(node, {}).items()):
-                parts[i] = f"%{count}"
-                count += 1
-                self.names |= dict.fromkeys(picks, parts[i])
+            for i in range(len(parts)):
+                if i in picked.get(node, ()):
+                    parts[i] = f"%{count}"
+                    count += 1
+                    self.names |= dict.fromkeys(picked[node][i], parts[i])
 
     def results(self, node: Node) -> str:
         """The left side of a line: names and types."""
@@ -104,6 +105,8 @@ def _text(graph: Any, sites: bool, known_as: dict[Node, str]) -> str:
 
 def step_text(node: Node, layout: Layout) -> str:
     """One operation: results, the card's name, operands, fields."""
+    if node.op is None:  # only in a graph that does not hold together
+        return f"{layout.results(node)} = leaf()"
     args = [layout.operand(x) for x in node.inputs]
     return f"{layout.results(node)} = {card_name(node.op)}({', '.join(args + fields_of(node.op))})"
 

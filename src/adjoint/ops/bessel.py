@@ -16,7 +16,7 @@ import numpy as np
 from adjoint.core.bind import lift
 from adjoint.core.primitive import Sample
 from adjoint.ops.arithmetic import AbstractAnalyticMap
-from adjoint.ops.kernel import horner, in_float64
+from adjoint.ops.kernel import horner, in_float64, where
 
 __all__ = ["i0", "i1"]
 
@@ -83,7 +83,7 @@ def bessel_i(x: Any, order: int) -> Any:
     """
     size = np.minimum(np.abs(x), BIG)
     ratio = np.zeros_like(size)
-    out = np.i0(x)
+    out = np.i0(size)
     reach = np.max(size, initial=0.0, where=np.isfinite(size))
     for k in range(order + 20 + int(7 * math.sqrt(reach)), 0, -1):
         ratio = size / (2 * k + size * ratio)
@@ -110,7 +110,7 @@ def _by_recurrence(x: Any, order: int) -> Any:
     before, out = np.cos(x) / x, np.sin(x) / x
     for n in range(order):
         before, out = out, (2 * n + 1) / x * out - before
-    return np.where(np.isinf(x), 0.0, out)
+    return where(np.isinf(x), 0.0, out)
 
 
 def i0(x: Any, /) -> Any:
@@ -130,7 +130,7 @@ def i1(x: Any, /) -> Any:
 
     Example:
         >>> ad.i1(ad.tensor([0.0, 1.0]))
-        tensor([0.        , 0.56515914])
+        tensor([0.       , 0.5651591])
 
     **Gradient:** ``(i0(x) + i2(x)) / 2``.
     """

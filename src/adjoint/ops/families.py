@@ -241,8 +241,8 @@ class AbstractLinear(Primitive):
                 filled.append(x)
             elif dot is None:
                 # in the operand's own dtype: that of the result may be complex, or real, instead
-                shape, dtype = ((), out.dtype) if x.__class__ in SCALARS else (x.shape, x.dtype)
-                filled.append(np.zeros(shape, dtype))
+                scalar = x.__class__ in SCALARS
+                filled.append(x.__class__(0) if scalar else np.zeros(x.shape, x.dtype))
             else:
                 filled.append(dot)
         return self(*filled)

@@ -22,7 +22,7 @@ from adjoint.core.bind import lift
 from adjoint.core.errors import ArgumentError
 from adjoint.core.primitive import Sample
 from adjoint.ops.arithmetic import AbstractAnalyticMap
-from adjoint.ops.kernel import horner, in_float64
+from adjoint.ops.kernel import horner, in_float64, where
 
 __all__ = ["digamma", "lgamma", "polygamma"]
 
@@ -50,7 +50,7 @@ def zeta(s: int, a: Any) -> Any:
     far = LARGE + s
     for _ in range(int(far)):
         near = a < far
-        total += np.where(near, np.power(a, -float(s)), 0.0)
+        total += where(near, np.power(a, -float(s)), 0.0)
         a = a + near
     rest = np.power(a, 1.0 - s) / (s - 1) + 0.5 * np.power(a, -float(s))
     factor = np.power(a, -s - 1.0) * s
@@ -85,8 +85,8 @@ def lgamma_of(x: Any) -> Any:
     negative = x < 0
     if negative.any():
         sine = np.sin(math.pi * (x - np.rint(x)))
-        out = np.where(negative, np.log(math.pi / np.abs(x * sine)) - out, out)
-    return np.where(np.isinf(x), np.inf, out)
+        out = where(negative, np.log(math.pi / np.abs(x * sine)) - out, out)
+    return where(np.isinf(x), np.inf, out)
 
 
 def _lgamma_positive(x: Any) -> Any:
@@ -96,7 +96,7 @@ def _lgamma_positive(x: Any) -> Any:
 def _lgamma_large(x: Any) -> Any:
     r = 1 / x
     rest = 0.5 * (math.log(2 * math.pi) - 1) + r * horner(r * r, stirling())
-    return np.where(np.isinf(x), x, (x - 0.5) * (np.log(x) - 1) + rest)
+    return where(np.isinf(x), x, (x - 0.5) * (np.log(x) - 1) + rest)
 
 
 def _lgamma_small(x: Any) -> Any:
@@ -105,8 +105,8 @@ def _lgamma_small(x: Any) -> Any:
     at = np.rint(x)
     s = x - at
     out = s * horner(s, taylor_lgamma()) + np.log(product)
-    out -= np.where(at < 2, np.log1p(s), 0.0)
-    return out - np.where(at < 1, np.log(s), 0.0)
+    out -= where(at < 2, np.log1p(s), 0.0)
+    return out - where(at < 1, np.log(s), 0.0)
 
 
 def _towards_two(x: Any) -> tuple[Any, Any]:
@@ -115,19 +115,19 @@ def _towards_two(x: Any) -> tuple[Any, Any]:
     for _ in range(int(LARGE) - 2):
         high = x >= 2.5
         x = x - high
-        product = np.where(high, product * x, product)
+        product = where(high, product * x, product)
     return x, product
 
 
 def digamma_of(x: Any) -> Any:
     """The derivative of lgamma of a flat float64 array; NaN at the poles, infinite at 0."""
     left = x <= 0
-    out = _digamma_positive(np.where(left, 1 - x, x))
+    out = _digamma_positive(where(left, 1 - x, x))
     if left.any():
         r = x - np.rint(x)
-        reflected = np.where(r == 0, np.nan, out - math.pi / np.tan(math.pi * r))
-        out = np.where(left, reflected, out)
-    return np.where(x == 0, -np.copysign(np.inf, x), out)
+        reflected = where(r == 0, np.nan, out - math.pi / np.tan(math.pi * r))
+        out = where(left, reflected, out)
+    return where(x == 0, -np.copysign(np.inf, x), out)
 
 
 def _digamma_positive(x: Any) -> Any:
@@ -145,24 +145,24 @@ def _digamma_small(x: Any) -> Any:
     for _ in range(int(LARGE) - 2):
         high = x >= 2.5
         x = x - high
-        total += np.where(high, 1 / x, 0.0)
+        total += where(high, 1 / x, 0.0)
     at = np.rint(x)
     s = x - at
     out = total + horner(s, taylor())
-    out -= np.where(at < 2, 1 / (1 + s), 0.0)
-    return out - np.where(at < 1, 1 / s, 0.0)
+    out -= where(at < 2, 1 / (1 + s), 0.0)
+    return out - where(at < 1, 1 / s, 0.0)
 
 
 def polygamma_of(x: Any, order: int) -> Any:
     """The derivative of digamma of this order, at least 1, of a flat float64 array."""
     left = x <= 0
     sign = (-1) ** (order + 1)
-    out = float(sign * math.factorial(order)) * zeta(order + 1, np.where(left, 1 - x, x))
+    out = float(sign * math.factorial(order)) * zeta(order + 1, where(left, 1 - x, x))
     if left.any():
         cotangent = 1 / np.tan(math.pi * (x - np.rint(x)))
         slope = math.pi ** (order + 1) * horner(cotangent, _cotangent_derivative(order))
-        out = np.where(left, -sign * out - slope, out)
-    return np.where(x == np.inf, 0.0, np.where(x == -np.inf, np.nan, out))
+        out = where(left, -sign * out - slope, out)
+    return where(x == np.inf, 0.0, where(x == -np.inf, np.nan, out))
 
 
 @cache
@@ -264,6 +264,6 @@ def polygamma(n: int, x: Any, /) -> Any:
 
     **Gradient:** ``polygamma(n + 1, x)``.
     """
-    if not isinstance(n, int) or n < 0:
+    if n.__class__ is not int or n < 0:
         raise ArgumentError(f"polygamma: the order must be an int that is not negative, got {n!r}")
     return Polygamma(n)(lift(x))

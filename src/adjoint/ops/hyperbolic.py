@@ -145,8 +145,8 @@ def acosh(x: Any, /) -> Any:
     """The numbers, not negative, whose hyperbolic cosine the elements are; NaN below 1.
 
     Example:
-        >>> ad.acosh(ad.tensor([1.0, 2.0]))
-        tensor([0.       , 1.316958 ])
+        >>> ad.acosh(ad.tensor([1.0, 3.0]))
+        tensor([0.       , 1.7627472])
 
     **Gradient:** ``1 / sqrt(x**2 - 1)``, infinite at 1.
     """

@@ -11,6 +11,9 @@ from typing import Any, Final
 
 import numpy as np
 
+where: Final[Callable[..., Any]] = np.where
+"""NumPy's, without the types that it cannot know of untyped operands."""
+
 PIECE: Final = 8192
 """Elements worked on at a time: a dozen float64 temporaries of this size stay in the cache."""
 

@@ -1,8 +1,6 @@
 """Pooling: maxima and means of windows, with PyTorch's arguments and defaults.
 
-Means are convolutions with a kernel of ones. Adaptive pooling, whose windows differ in size, takes
-means by a contraction with a matrix of weights for each axis, and maxima of windows that are filled
-up with their own last element.
+Means are convolutions with a kernel of ones.
 """
 
 from __future__ import annotations
@@ -19,20 +17,13 @@ from adjoint.core.errors import AdjointError, ArgumentError, ShapeError
 from adjoint.core.types import default_dtype, is_inexact
 from adjoint.ops.arithmetic import ADD, DIVIDE
 from adjoint.ops.bilinear import LETTERS
-from adjoint.ops.contract import contraction
 from adjoint.ops.convolution import Convolve
 from adjoint.ops.gather import Gather
-from adjoint.ops.maxima import MaxPlace, MaxPool, TakeFromWindow
+from adjoint.ops.maxima import MaxPlace, MaxPool
 from adjoint.ops.shape import refusal
 from adjoint.ops.windows import Pairs, counts, dilated, per_axis
 
 __all__ = [
-    "adaptive_avg_pool1d",
-    "adaptive_avg_pool2d",
-    "adaptive_avg_pool3d",
-    "adaptive_max_pool1d",
-    "adaptive_max_pool2d",
-    "adaptive_max_pool3d",
     "avg_pool1d",
     "avg_pool2d",
     "avg_pool3d",
@@ -43,7 +34,6 @@ __all__ = [
 
 Ints = tuple[int, ...]
 OneOrMore = int | Sequence[int]
-Sizes = int | None | Sequence[int | None]
 
 
 # -- maxima ----------------------------------------------------------------------------------------
@@ -151,13 +141,14 @@ def _max_pool(
         windows = counts(image, kernel, step, pad, spread)
     except AdjointError as error:
         raise refusal(op, error, ("x", x)) from None
+    out = MaxPool(kernel, step, pad, spread)(x)
     if not return_indices:
-        return MaxPool(kernel, step, pad, spread)(x)
+        return out
     place = MaxPlace(kernel, step, pad, spread)(x)
     within = flat_positions(image, kernel, spread)
     begin = flat_positions(image, windows, step) - flat_positions(image, around)
     index = ADD(Gather(0)(lift(within.ravel()), place), lift(begin))
-    return TakeFromWindow(kernel, step, pad, spread)(x, place), index
+    return out, index
 
 
 def flat_positions(image: Ints, at: Ints, step: Ints | None = None) -> Any:
@@ -186,7 +177,7 @@ def avg_pool1d(
         >>> ad.avg_pool1d(ad.tensor([[1.0, 3.0, 2.0, 0.0]]), 2)
         tensor([[2., 1.]])
     """
-    return _avg_pool(
+    return mean_pool(
         "avg_pool1d", 1, x, kernel_size, stride, padding, ceil_mode, count_include_pad, None
     )
 
@@ -224,7 +215,7 @@ def avg_pool2d(
 
     **Gradient:** shared equally among the elements of a window.
     """
-    return _avg_pool(
+    return mean_pool(
         "avg_pool2d",
         2,
         x,
@@ -252,7 +243,7 @@ def avg_pool3d(
         >>> ad.avg_pool3d(ad.ones((1, 4, 4, 4)), 2).shape
         (1, 2, 2, 2)
     """
-    return _avg_pool(
+    return mean_pool(
         "avg_pool3d",
         3,
         x,
@@ -265,7 +256,7 @@ def avg_pool3d(
     )
 
 
-def _avg_pool(
+def mean_pool(
     op: str,
     n: int,
     x: Any,
@@ -307,7 +298,9 @@ def window_sizes(
 ) -> Any:
     """How many elements of each window count: those in the image, or in the padding as well."""
     out = np.ones(windows)
-    for axis, (n, k, s, p, m) in enumerate(zip(image, kernel, stride, around, windows, strict=True)):
+    for axis, (n, k, s, p, m) in enumerate(
+        zip(image, kernel, stride, around, windows, strict=True)
+    ):
         begin = np.arange(m) * s - p
         first, last = (-p, n + p) if with_padding else (0, n)
         inside = np.minimum(begin + k, last) - np.maximum(begin, first)
@@ -346,155 +339,3 @@ def padding_for(
             m -= 1  # the last window must begin in the image or in the padding before it
         out.append((p, (m - 1) * s + dilated(k, d) - n - p))
     return tuple(out)
-
-
-# -- adaptive --------------------------------------------------------------------------------------
-
-
-def adaptive_avg_pool1d(x: Any, output_size: Sizes) -> Any:
-    """Means of a given number of windows of sequences. See `adaptive_avg_pool2d`.
-
-    Example:
-        >>> ad.adaptive_avg_pool1d(ad.tensor([[1.0, 3.0, 2.0]]), 2)
-        tensor([[2. , 2.5]])
-    """
-    return _adaptive_avg("adaptive_avg_pool1d", 1, x, output_size)
-
-
-def adaptive_avg_pool2d(x: Any, output_size: Sizes) -> Any:
-    """Means of a given number of windows of images.
-
-    Window i of m over an axis of size n reaches from ``floor(i * n / m)`` to
-    ``ceil((i + 1) * n / m)``.
-
-    Args:
-        x: shape (N, C, height, width) or (C, height, width).
-        output_size: number of windows along each axis; an int holds for all, None keeps the size.
-
-    Returns:
-        Shape (N, C, *output_size).
-
-    Raises:
-        ShapeError: if `x` has another number of axes.
-        ArgumentError: if a number of windows is wrong.
-
-    Example:
-        >>> ad.adaptive_avg_pool2d(ad.ones((1, 3, 7, 5)), (2, None)).shape
-        (1, 3, 2, 5)
-    """
-    return _adaptive_avg("adaptive_avg_pool2d", 2, x, output_size)
-
-
-def adaptive_avg_pool3d(x: Any, output_size: Sizes) -> Any:
-    """Means of a given number of windows of volumes. See `adaptive_avg_pool2d`.
-
-    Example:
-        >>> ad.adaptive_avg_pool3d(ad.ones((1, 4, 4, 4)), 3).shape
-        (1, 3, 3, 3)
-    """
-    return _adaptive_avg("adaptive_avg_pool3d", 3, x, output_size)
-
-
-def adaptive_max_pool1d(x: Any, output_size: Sizes) -> Any:
-    """Maxima of a given number of windows of sequences. See `adaptive_max_pool2d`.
-
-    Example:
-        >>> ad.adaptive_max_pool1d(ad.tensor([[1.0, 3.0, 2.0]]), 2)
-        tensor([[3., 3.]])
-    """
-    return _adaptive_max("adaptive_max_pool1d", 1, x, output_size)
-
-
-def adaptive_max_pool2d(x: Any, output_size: Sizes) -> Any:
-    """Maxima of a given number of windows of images; the windows are those of `adaptive_avg_pool2d`.
-
-    Args:
-        x: shape (N, C, height, width) or (C, height, width).
-        output_size: number of windows along each axis; an int holds for all, None keeps the size.
-
-    Returns:
-        Shape (N, C, *output_size).
-
-    Example:
-        >>> ad.adaptive_max_pool2d(ad.ones((1, 3, 7, 5)), (2, None)).shape
-        (1, 3, 2, 5)
-
-    **Gradient:** to the first of the largest elements of each window, as in `max_pool2d`.
-    """
-    return _adaptive_max("adaptive_max_pool2d", 2, x, output_size)
-
-
-def adaptive_max_pool3d(x: Any, output_size: Sizes) -> Any:
-    """Maxima of a given number of windows of volumes. See `adaptive_max_pool2d`.
-
-    Example:
-        >>> ad.adaptive_max_pool3d(ad.ones((1, 4, 4, 4)), 3).shape
-        (1, 3, 3, 3)
-    """
-    return _adaptive_max("adaptive_max_pool3d", 3, x, output_size)
-
-
-def _adaptive_avg(op: str, n: int, x: Any, output_size: Any) -> Any:
-    x = lift(x)
-    image, sizes = _adaptive_sizes(op, n, x, output_size)
-    if all(size % m == 0 for size, m in zip(image, sizes, strict=True)):
-        kernel = tuple(size // m for size, m in zip(image, sizes, strict=True))
-        return _avg_pool(op, n, x, kernel, None, 0, False, True, None)
-    dtype = x.dtype if is_inexact(x.dtype) else default_dtype()
-    letters, new = LETTERS[: x.ndim], LETTERS[x.ndim]
-    for axis, size, m in zip(range(x.ndim - n, x.ndim), image, sizes, strict=True):
-        if size != m:
-            out = letters[:axis] + new + letters[axis + 1 :]
-            # what is not in a window has weight zero and must not spoil its mean with a NaN
-            card = contraction(letters, new + letters[axis], out, strong=1)
-            x = card(x, mean_weights(size, m).astype(dtype))
-    return x
-
-
-def _adaptive_max(op: str, n: int, x: Any, output_size: Any) -> Any:
-    x = lift(x)
-    image, sizes = _adaptive_sizes(op, n, x, output_size)
-    kernel: list[int] = []
-    for axis, size, m in zip(range(x.ndim - n, x.ndim), image, sizes, strict=True):
-        if size % m == 0:
-            kernel.append(size // m)
-            continue
-        index = filled_windows(size, m)
-        x = Gather(axis)(x, lift(index.ravel()))
-        kernel.append(index.shape[1])
-    return MaxPool(tuple(kernel), tuple(kernel), ((0, 0),) * n, (1,) * n)(x)
-
-
-def _adaptive_sizes(op: str, n: int, x: Any, output_size: Any) -> tuple[Ints, Ints]:
-    """Sizes of the image, and the numbers of windows."""
-    try:
-        image = image_of(x, n)
-        given = tuple(output_size) if isinstance(output_size, Sequence) else (output_size,) * n
-        if len(given) != n:
-            raise ArgumentError(f"output_size has {len(given)} entries for {n} axes: {given}")
-        wanted = [size if m is None else m for size, m in zip(image, given, strict=True)]
-        return image, per_axis("output_size", wanted, n)
-    except AdjointError as error:
-        raise refusal(op, error, ("x", x)) from None
-
-
-def adaptive_windows(size: int, m: int) -> list[tuple[int, int]]:
-    """Begin and end of each of `m` windows over an axis."""
-    return [(i * size // m, -(-(i + 1) * size // m)) for i in range(m)]
-
-
-@lru_cache(maxsize=256)
-def mean_weights(size: int, m: int) -> Any:
-    """A matrix whose rows take the means of the windows of an axis."""
-    out = np.zeros((m, size))
-    for i, (begin, end) in enumerate(adaptive_windows(size, m)):
-        out[i, begin:end] = 1 / (end - begin)
-    return out
-
-
-@lru_cache(maxsize=256)
-def filled_windows(size: int, m: int) -> Any:
-    """The elements of each window, filled up to the longest with its own last element."""
-    spans = adaptive_windows(size, m)
-    longest = max(end - begin for begin, end in spans)
-    return np.array([np.minimum(np.arange(begin, begin + longest), end - 1) for begin, end in spans])

@@ -30,7 +30,7 @@ __all__ = [
 
 
 class AbstractStep(AbstractMap):
-    """An elementwise function that is constant in pieces. Its derivative is 0, also at the steps."""
+    """An elementwise function that is constant in pieces: its derivative is 0, at the steps too."""
 
     complex_ok = False
 
@@ -74,7 +74,7 @@ class Round(AbstractStep):
     def value(self, x: Any) -> Any:
         if self.decimals == 0 and is_inexact(x.dtype):
             return np.rint(x)
-        return np.round(x, self.decimals)
+        return x.round(self.decimals)
 
     @classmethod
     def samples(cls, rng: Any) -> Iterator[Sample]:

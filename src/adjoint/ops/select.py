@@ -18,6 +18,7 @@ from adjoint.core.bind import SCALARS, lift
 from adjoint.core.graph import Handle
 from adjoint.core.primitive import Sample
 from adjoint.core.types import DType, is_inexact, promote
+from adjoint.ops import kernel
 from adjoint.ops.arithmetic import binary
 from adjoint.ops.compare import EQUAL, GREATER, LESS, LOGICAL_NOT, LOGICAL_OR, NOT_EQUAL
 from adjoint.ops.families import CAST, ZERO, AbstractLinearMap, AbstractMap
@@ -43,7 +44,7 @@ class Where(AbstractLinearMap):
     llvm = "select"
 
     def value(self, condition: Any, x: Any, y: Any) -> Any:
-        return np.where(condition, x, y)
+        return kernel.where(condition, x, y)
 
     def common_dtype(self, xs: Sequence[Any]) -> DType:
         return promote(*[x if x.__class__ in SCALARS else x.dtype for x in xs[-2:]])

@@ -151,6 +151,18 @@ class Sum(AbstractLinear):
         yield cls(()), [rng.normal(size=(2,))]
 
 
+def sum_dtype(dtype: Any, asked: Any = None) -> Any:
+    """The dtype in which sums and products of elements of `dtype` are taken, unless one is asked.
+
+    Small integers and bools grow to 64 bits, as the Array API says; floats stay.
+    """
+    if asked is not None:
+        return types.as_dtype(asked)
+    if dtype.kind in "bi":
+        return np.dtype(np.int64)
+    return np.dtype(np.uint64) if dtype.kind == "u" else dtype
+
+
 def unbroadcast(g: Any, shape: Shape) -> Any:
     """Sum a cotangent of a broadcast operand back to the operand's shape.
 

@@ -13,6 +13,7 @@ from adjoint.core.bind import lift
 from adjoint.ops.arithmetic import AbstractAnalyticMap, binary
 from adjoint.ops.compare import EQUAL, LESS_EQUAL, LOGICAL_AND
 from adjoint.ops.exponential import LOG, LOG1P
+from adjoint.ops.kernel import where
 from adjoint.ops.select import WHERE
 
 __all__ = ["log_sigmoid", "logit", "sigmoid", "softplus", "xlogy"]
@@ -27,7 +28,7 @@ class Sigmoid(AbstractAnalyticMap):
 
     def value(self, x: Any) -> Any:
         e = np.exp(-np.abs(x))
-        return np.where(np.less(x, 0), e, np.ones_like(e)) / (1 + e)
+        return where(np.less(x, 0), e, np.ones_like(e)) / (1 + e)
 
     def partial(self, i: int, out: Any, x: Any) -> Any:
         return out * (1 - out)
@@ -71,7 +72,7 @@ class Xlogy(AbstractAnalyticMap):
 
     def value(self, x: Any, y: Any) -> Any:
         zero = np.equal(x, 0) & ~np.isnan(y)
-        return np.where(zero, 0, x * np.log(np.where(zero, 1, y))).astype(np.result_type(x, y))
+        return where(zero, 0, x * np.log(where(zero, 1, y))).astype(np.result_type(x, y))
 
     def partial(self, i: int, out: Any, x: Any, y: Any) -> Any:
         if i == 0:
@@ -107,7 +108,7 @@ def log_sigmoid(x: Any, /) -> Any:
 
     Example:
         >>> ad.log_sigmoid(ad.tensor([-1000.0, 0.0]))
-        tensor([-1.0000000e+03, -6.9314718e-01])
+        tensor([-1.000000e+03, -6.931472e-01])
 
     **Gradient:** ``sigmoid(-x)``.
     """
@@ -119,7 +120,7 @@ def softplus(x: Any, /) -> Any:
 
     Example:
         >>> ad.softplus(ad.tensor([0.0, 1000.0]))
-        tensor([6.9314718e-01, 1.0000000e+03])
+        tensor([6.931472e-01, 1.000000e+03])
 
     **Gradient:** ``sigmoid(x)``.
     """

@@ -28,8 +28,8 @@ from adjoint.ops.bitwise import bitwise_right_shift
 from adjoint.ops.exponential import exp, log, log1p
 from adjoint.ops.families import CAST
 from adjoint.ops.random_rejection import RandomLogGamma
-from adjoint.ops.rounding import sign
-from adjoint.ops.special import erf, erfinv
+from adjoint.ops.complex_parts import sign
+from adjoint.ops.error_function import erf, erfinv
 from adjoint.ops.trigonometric import cos
 from adjoint.random.generator import Generator, default_generator
 

@@ -16,7 +16,7 @@ from adjoint.ops.exponential import log
 from adjoint.ops.families import CAST
 from adjoint.ops.gather import take
 from adjoint.ops.random_rejection import RandomPoisson
-from adjoint.ops.reduce import cumulative_sum
+from adjoint.ops.cumulative import cumulative_sum
 from adjoint.ops.sort import argmax, argsort, searchsorted
 from adjoint.random.continuous import Size, fraction, gumbel, parameter, the_shape
 from adjoint.random.generator import Generator, default_generator

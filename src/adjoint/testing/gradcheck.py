@@ -286,7 +286,7 @@ class _FirstOrder:
                 "",
                 a,
                 b,
-                rtol * terms + self.check.atol,
+                rtol * terms + 64 * self.eps * self.size + self.check.atol,
                 rtol,
                 self.order,
                 self._mode("reverse") + " against forward",

@@ -24,6 +24,8 @@ Function = Callable[[Arrays], Arrays]
 
 LEVELS: Final = 3
 """Step sizes of one extrapolation: the error falls with the sixth power of the step."""
+RATIO: Final = 1.6
+"""Of one step size to the next; not 2, at which a staircase may look like a ramp."""
 ATTEMPTS: Final = 5
 SHRINK: Final = 2.0**-4
 COMPLEX_STEP: Final = 1e-30
@@ -34,7 +36,7 @@ class Derivative(NamedTuple):
 
     Attributes:
         values: the derivative of each output.
-        noise: for each output, how much of it may be rounding.
+        noise: for each output, how much of it may be rounding, in the function or in the differences.
         method: ``differences`` or ``complex step``.
         settled: whether halving the step changed little; at a kink or a pole it changes much.
     """
@@ -51,7 +53,7 @@ def directional(f: Function, xs: Arrays, vs: Arrays) -> Derivative:
     exact = complex_step(f, xs, vs)
     if exact is None or not _agree(exact, found):
         return found
-    return Derivative(exact, [np.zeros(np.shape(n)) for n in found.noise], "complex step", True)
+    return Derivative(exact, [np.full(np.shape(n), COMPLEX_STEP) for n in found.noise], "complex step", True)
 
 
 def differences(f: Function, xs: Arrays, vs: Arrays) -> Derivative:
@@ -63,14 +65,16 @@ def differences(f: Function, xs: Arrays, vs: Arrays) -> Derivative:
     base = f(xs)
     eps = coarsest(*[y.dtype for y in base])
     size = [np.abs(_wide(y)) for y in base]
+    largest = max([1.0, *(y.max(initial=0.0) for y in size if np.isfinite(y).all())])
     h = 2.0 ** np.round(np.log2(eps ** (1 / (2 * LEVELS + 1))))
     best: Arrays = [np.full(y.shape, np.nan, _wide(y).dtype) for y in base]
     error: Arrays = [np.full(y.shape, np.inf) for y in base]
     noise: Arrays = [np.zeros(y.shape) for y in base]
     for _ in range(ATTEMPTS):
-        tried = _extrapolate([_central(f, xs, vs, h * 0.5**k) for k in range(LEVELS)])
+        tried = _extrapolate([_central(f, xs, vs, h / RATIO**k) for k in range(LEVELS)])
         for i, (value, spread) in enumerate(tried):
-            rounding = eps * size[i] * (2**LEVELS) / h
+            rounding = 16 * eps * size[i] / h
+            rounding += np.minimum(10 * np.nan_to_num(spread, nan=np.inf), eps ** (2 / 3) * largest)
             better = np.nan_to_num(spread, nan=np.inf) < error[i]
             best[i] = np.where(better, value, best[i])
             error[i] = np.where(better, spread, error[i])
@@ -103,7 +107,7 @@ def _extrapolate(rows: Sequence[Arrays]) -> list[tuple[Any, Any]]:
         with np.errstate(all="ignore"):
             for order in range(1, len(table)):
                 before = table[-1]
-                gain = 4.0**order
+                gain = RATIO ** (2 * order)
                 table = [
                     (gain * fine - coarse) / (gain - 1)
                     for coarse, fine in zip(table[:-1], table[1:], strict=True)

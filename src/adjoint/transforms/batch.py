@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from adjoint.core.bind import setting, staged_leaf
+from adjoint.core.bind import setting, staged_leaf, state
 from adjoint.core.errors import ArgumentError, AxisError, ShapeError
 from adjoint.core.graph import Node
 from adjoint.core.program import evaluate, extract
@@ -100,7 +100,8 @@ def apply_batched(size: int, node: Node, xs: list[Any]) -> Any:
     """One node on values of which some are batched."""
     batched = tuple(isinstance(x, Batched) for x in xs)
     plain = [x.x if isinstance(x, Batched) else x for x in xs]
-    with setting(site=node.site):
+    # what was staged without recording, or depends on nothing tracked, stays unrecorded
+    with setting(site=node.site, recording=state.recording and node.tracked):
         if not any(batched):
             return node.op(*plain)
         out = node.op.batch(size, batched, *plain)

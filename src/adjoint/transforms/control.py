@@ -26,7 +26,7 @@ from adjoint.core.types import Type, is_inexact
 from adjoint.ops.arithmetic import ADD
 from adjoint.ops.shape import Expand
 from adjoint.transforms.batch import Batched, apply_batched
-from adjoint.transforms.custom import STOP
+from adjoint.ops.stop import STOP
 from adjoint.transforms.forward import pushforward
 
 Flags = tuple[bool, ...]
@@ -88,7 +88,7 @@ def staged(
 
 
 def close(graphs: Sequence[Graph], user: bool = False) -> tuple[list[Graph], list[Any]]:
-    """Graphs whose first inputs are what they used from outside, the same for all, and its values.
+    """Graphs whose first inputs are what they used from outside, the same for all, and that.
 
     The nodes are new ones: those that were staged hold on to the numbers that they met.
 
@@ -96,11 +96,16 @@ def close(graphs: Sequence[Graph], user: bool = False) -> tuple[list[Graph], lis
         graphs: as they were staged.
         user: whether they come from functions of the user, in which `no_grad` may have been on:
             such results get a StopGradient, because graphs are differentiated when they are run.
+
+    Returns:
+        The graphs, and tensors (with their history) for `user`, else arrays, for their new inputs.
     """
     held: dict[Node, Any] = {}
     for graph in graphs:
         held |= graph.constants
-    return [_closed(graph, list(held), user) for graph in graphs], list(held.values())
+    tensors = list(held.values())
+    values = tensors if user else [np.asarray(x.value) for x in tensors]
+    return [_closed(graph, list(held), user) for graph in graphs], values
 
 
 def _closed(graph: Graph, held: Sequence[Node], user: bool) -> Graph:
@@ -213,12 +218,12 @@ def settled(
 
 def batched_graph(
     graph: Graph, size: int, flags: Sequence[bool], forced: Sequence[bool] = ()
-) -> tuple[Graph, list[Any], Flags]:
+) -> tuple[Graph, Flags]:
     """The graph for inputs of which some have a batch axis in front.
 
     Returns:
-        The graph, with what its batch rules made up as first inputs; the arrays for these; and
-        which outputs have the batch axis: those that depend on the batch, and the `forced` ones.
+        The graph, not closed, and which of its outputs have the batch axis: those that depend on
+        the batch, and the `forced` ones.
     """
     types = [
         Type((size, *t.shape), t.dtype) if flag else t
@@ -233,8 +238,7 @@ def batched_graph(
                 outs[j] = Batched(expanded(size, lift(outs[j])))
     plain = [lift(o.x if isinstance(o, Batched) else o) for o in outs]
     since = leaves[0].node.seq if leaves else next_seq()
-    (closed,), held = close([extract(leaves, plain, since)])
-    return closed, [h.value for h in held], tuple(isinstance(o, Batched) for o in outs)
+    return extract(leaves, plain, since), tuple(isinstance(o, Batched) for o in outs)
 
 
 def expanded(size: int, x: Any) -> Any:
@@ -268,7 +272,7 @@ def pulled(
 
 
 def pushed(
-    graph: Graph, moved: Sequence[int], wanted: Sequence[int]
+    graph: Graph, moved: Sequence[int], wanted: Sequence[int], whole: bool = False
 ) -> tuple[Graph, dict[int, int]]:
     """The pushforward of a closed graph: a graph of its inputs and of tangents of some of them.
 
@@ -276,6 +280,7 @@ def pushed(
         graph: a closed graph.
         moved: inputs whose tangents are given.
         wanted: outputs whose tangents are asked for.
+        whole: whether it gives the outputs themselves as well, before all of the tangents.
 
     Returns:
         The graph, and the position among its outputs of each tangent that is not zero.
@@ -286,7 +291,10 @@ def pushed(
         outs = [lift(o) for o in evaluate(graph, xs)]
         starts = {xs[i].node: dot for i, dot in zip(moved, dots, strict=True)}
         found = pushforward([outs[j] for j in wanted], starts)
-    return _between([*xs, *dots], dict(zip(wanted, found, strict=True)))
+    if not whole:
+        return _between([*xs, *dots], dict(zip(wanted, found, strict=True)))
+    full = [lift(zeros(outs[j].node.type)) if d is None else d for j, d in zip(wanted, found, strict=True)]
+    return _between([*xs, *dots], dict(enumerate([*outs, *full])))
 
 
 def _between(inputs: Sequence[Any], results: dict[int, Any]) -> tuple[Graph, dict[int, int]]:

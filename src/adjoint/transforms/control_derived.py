@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from adjoint.core.bind import lift
 from adjoint.core.graph import Handle, Node
 from adjoint.core.program import Graph
@@ -97,7 +95,7 @@ class Making:
         self.places: dict[int, int] = {}
         self.carry: list[tuple[Node, Source]] = []
         self.lead: list[tuple[Node, Source]] = [
-            *((x, ("held", np.asarray(h.value))) for x, h in zip(graph.inputs, held, strict=False)),
+            *((x, ("held", array)) for x, array in zip(graph.inputs, held, strict=False)),
             *((mine[i], ("operand", i)) for i in range(k)),
         ]
         self.along: list[tuple[Node, Source]] = [

@@ -152,8 +152,9 @@ class Scan(AbstractControl):
         flags = settled(self.body, k, c, batched)
         key = ("batch", size, flags)
         if key not in self.made:
-            self.made[key] = batched_graph(self.body, size, flags, flags[k:at])
-        body, held, out_flags = self.made[key]
+            graph, out_flags = batched_graph(self.body, size, flags, flags[k:at])
+            self.made[key] = *close([graph]), out_flags
+        (body,), held, out_flags = self.made[key]
         card = Scan(body, len(held) + k, c, self.length, self.reverse, self.keep)
         operands: list[Any] = list(xs[:k])
         for x, flag, has in zip(xs[k:at], flags[k:at], batched[k:at], strict=True):
@@ -265,9 +266,21 @@ def scan(
     **Gradient:** of all orders and in both modes. Kept for the backward pass are the carries before
     each step, as far as the derivative reads them; what happens within a step is computed again.
     """
+    return loop("scan", f, carry, xs, length, reverse)
+
+
+def loop(
+    name: str,
+    f: Callable[[Any, Any], tuple[Any, Any]],
+    carry: Any,
+    xs: Any = None,
+    length: int | None = None,
+    reverse: bool = False,
+) -> tuple[Any, Any]:
+    """`scan` under the name that messages shall have."""
     site = here()
-    start = Carry("scan", carry)
-    along, x_structure = tensors(xs, "scan: xs")
+    start = Carry(name, carry)
+    along, x_structure = tensors(xs, f"{name}: xs")
     steps = _length(along, x_structure.paths(), length)
     n = len(start.xs)
 

@@ -16,14 +16,15 @@ import numpy as np
 from adjoint.core.bind import lift
 from adjoint.core.errors import ArgumentError
 from adjoint.core.types import real_of
-from adjoint.ops.complex_parts import abs
+from adjoint.ops.complex_parts import magnitude
+from adjoint.ops.extreme import Max, Min
 from adjoint.ops.families import CAST, conj
 from adjoint.ops.linalg.matrix import columns, lift_inexact, real, sizes_for
 from adjoint.ops.linalg.solve import inv
 from adjoint.ops.linalg.svd import svdvals
-from adjoint.ops.reduce import max, min, sum
-from adjoint.ops.select import where
-from adjoint.ops.shape import Permute, Reshape, axes_of, axis_of, refusal
+from adjoint.ops.power import SQRT
+from adjoint.ops.select import WHERE
+from adjoint.ops.shape import Permute, Reshape, Sum, axes_of, axis_of, refusal
 
 __all__ = ["cond", "matrix_norm", "matrix_rank", "norm", "vector_norm"]
 
@@ -62,26 +63,24 @@ def vector_norm(x: Any, /, *, axis: Axis = None, keepdims: bool = False, ord: fl
 def length(x: Any, axes: tuple[int, ...], ord: float) -> Any:
     """The norm of this order over these axes, which disappear."""
     if ord == 2:
-        return root(sum(real(x * conj(x)), axis=axes), 2)
+        squares = Sum(axes)(real(x * conj(x)))
+        zero = squares == 0
+        return WHERE(zero, 0.0, SQRT(WHERE(zero, 1.0, squares)))
     if ord == 0:
-        return sum(CAST[real_of(x.dtype)](x != 0), axis=axes)
-    size = abs(x)
-    if ord == math.inf:
-        return max(size, axis=axes)
-    if ord == -math.inf:
-        return min(size, axis=axes)
+        return Sum(axes)(CAST[real_of(x.dtype)](x != 0))
+    size = magnitude(x)
+    if ord in (math.inf, -math.inf):
+        return (Max if ord > 0 else Min)(axes)(size)
     if ord == 1:
-        return sum(size, axis=axes)
-    # zeros are left out of the power, whose derivative may be infinite there
-    zero = size == 0
-    powers = where(zero, 0.0 if ord > 0 else math.inf, where(zero, 1.0, size) ** ord)
-    return root(sum(powers, axis=axes), ord)
+        return Sum(axes)(size)
+    total = Sum(axes)(power_of(size, ord))
+    return power_of(total, 1 / ord)
 
 
-def root(x: Any, ord: float) -> Any:
-    """``x ** (1 / ord)``, with derivative zero at zero."""
+def power_of(x: Any, exponent: float) -> Any:
+    """A power of what is not negative, with derivative zero at zero, where it may be infinite."""
     zero = x == 0
-    return where(zero, 0.0 if ord > 0 else math.inf, where(zero, 1.0, x) ** (1 / ord))
+    return WHERE(zero, 0.0 if exponent > 0 else math.inf, WHERE(zero, 1.0, x) ** exponent)
 
 
 def with_axes(x: Any, shape: tuple[int, ...], axes: tuple[int, ...]) -> Any:
@@ -125,18 +124,17 @@ def of_matrices(x: Any, ord: Any) -> Any:
     if ord in ("fro", None):
         return length(x, (x.ndim - 2, x.ndim - 1), 2)
     if ord in (1, -1):
-        sums = sum(abs(x), axis=-2)
+        sums = Sum((x.ndim - 2,))(magnitude(x))
     elif ord in (math.inf, -math.inf):
-        sums = sum(abs(x), axis=-1)
+        sums = Sum((x.ndim - 1,))(magnitude(x))
     elif ord in ("nuc", 2, -2):
         # the modulus has derivative zero at zero, where singular vectors are arbitrary
-        sums = abs(svdvals(x))
+        sums = magnitude(svdvals(x))
     else:
         fact = f'ord must be "fro", "nuc", 1, -1, 2, -2, inf or -inf, got {ord!r}'
         raise refusal("matrix_norm", ArgumentError(fact), ("x", x))
-    if ord == "nuc":
-        return sum(sums, axis=-1)
-    return max(sums, axis=-1) if ord > 0 else min(sums, axis=-1)
+    reduce = Sum if ord == "nuc" else Max if ord > 0 else Min
+    return reduce((sums.ndim - 1,))(sums)
 
 
 def norm(
@@ -201,8 +199,8 @@ def cond(x: Any, /, p: float | str | None = None) -> Any:
     sizes_for("cond", x)
     if p in (None, 2, -2):
         s = svdvals(x)
-        ends = max(s, axis=-1), min(s, axis=-1)
-        return ends[1] / ends[0] if p == -2 else ends[0] / ends[1]
+        last = (s.ndim - 1,)
+        return Min(last)(s) / Max(last)(s) if p == -2 else Max(last)(s) / Min(last)(s)
     return matrix_norm(x, ord=p) * matrix_norm(inv(x), ord=p)
 
 
@@ -230,7 +228,8 @@ def matrix_rank(x: Any, /, *, rtol: Any = None) -> Any:
     m, n = sizes_for("matrix_rank", x)
     s = svdvals(x)
     if rtol is None:
-        rtol = float(np.finfo(s.dtype).eps) * (m if m > n else n)
+        rtol = max(m, n) * float(np.finfo(s.dtype).eps)
     share = CAST[s.dtype](lift(rtol))
-    small = max(s, axis=-1, keepdims=True) * columns(share)
-    return sum(CAST[np.dtype(np.int64)](s > small), axis=-1)
+    last = (s.ndim - 1,)
+    small = columns(Max(last)(s) * share)
+    return Sum(last)(CAST[np.dtype(np.int64)](s > small))
