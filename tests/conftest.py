@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, settings
 import adjoint as ad
 from adjoint.core.bind import state
 from adjoint.core.types import default_dtype, set_default_dtype
+from tests.cards import Case
 
 settings.register_profile("default", max_examples=25, deadline=None)
 settings.register_profile("ci", max_examples=200, deadline=None, derandomize=True)
@@ -61,16 +62,11 @@ def rng() -> np.random.Generator:
 CHECKS = "adjoint card checks"
 
 
-@pytest.fixture
-def count_check(record_property: Any) -> Any:
-    """Note that a card was checked: ``count_check(card, index)``."""
-
-    def count(card: str, index: int) -> None:
-        record_property(CHECKS, f"{card}-{index}")
-
-    return count
-
-
+@pytest.fixture(autouse=True)
+def _count_card_checks(request: pytest.FixtureRequest, record_property: Any) -> None:
+    case = getattr(request.node, "callspec", None) and request.node.callspec.params.get("case")
+    if isinstance(case, Case):
+        record_property(CHECKS, str(case))
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

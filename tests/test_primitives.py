@@ -61,12 +61,6 @@ differentiable = pytest.mark.parametrize(
 )
 
 
-@pytest.fixture
-def case(request: pytest.FixtureRequest, count_check: Any) -> Case:
-    count_check(request.param.card.__name__, request.param.index)
-    return request.param
-
-
 def close(found: Any, wanted: Any, rtol: float = 1e-11, size: float = 0.0) -> None:
     """Equal shapes and dtypes, and values to a tolerance relative to the largest, or to `size`."""
     found, wanted = np.asarray(found), np.asarray(wanted)

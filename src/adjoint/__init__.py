@@ -1,5 +1,14 @@
-"""Adjoint: backpropagation that you can see through."""
+"""Adjoint: backpropagation that you can see through.
 
+The array functions of the Array API standard and of NumPy, tensors with ``backward()``, and
+transforms of functions: `grad`, `vjp`, `jvp`, `vmap`, `jacobian`, `hessian` and their kin.
+"""
+
+from importlib import import_module as _import_module
+from typing import Any as _Any
+
+from adjoint.core.types import default_dtype as default_dtype
+from adjoint.core.types import set_default_dtype as set_default_dtype
 from adjoint.ops.adaptive_pool import adaptive_avg_pool1d as adaptive_avg_pool1d
 from adjoint.ops.adaptive_pool import adaptive_avg_pool2d as adaptive_avg_pool2d
 from adjoint.ops.adaptive_pool import adaptive_avg_pool3d as adaptive_avg_pool3d
@@ -71,6 +80,33 @@ from adjoint.ops.diagonal import diag_embed as diag_embed
 from adjoint.ops.diagonal import diagonal as diagonal
 from adjoint.ops.diagonal import tril as tril
 from adjoint.ops.diagonal import triu as triu
+from adjoint.ops.dtypes import __array_namespace_info__ as __array_namespace_info__
+from adjoint.ops.dtypes import astype as astype
+from adjoint.ops.dtypes import bool as bool
+from adjoint.ops.dtypes import can_cast as can_cast
+from adjoint.ops.dtypes import complex64 as complex64
+from adjoint.ops.dtypes import complex128 as complex128
+from adjoint.ops.dtypes import e as e
+from adjoint.ops.dtypes import finfo as finfo
+from adjoint.ops.dtypes import float16 as float16
+from adjoint.ops.dtypes import float32 as float32
+from adjoint.ops.dtypes import float64 as float64
+from adjoint.ops.dtypes import from_dlpack as from_dlpack
+from adjoint.ops.dtypes import iinfo as iinfo
+from adjoint.ops.dtypes import inf as inf
+from adjoint.ops.dtypes import int8 as int8
+from adjoint.ops.dtypes import int16 as int16
+from adjoint.ops.dtypes import int32 as int32
+from adjoint.ops.dtypes import int64 as int64
+from adjoint.ops.dtypes import isdtype as isdtype
+from adjoint.ops.dtypes import nan as nan
+from adjoint.ops.dtypes import newaxis as newaxis
+from adjoint.ops.dtypes import pi as pi
+from adjoint.ops.dtypes import result_type as result_type
+from adjoint.ops.dtypes import uint8 as uint8
+from adjoint.ops.dtypes import uint16 as uint16
+from adjoint.ops.dtypes import uint32 as uint32
+from adjoint.ops.dtypes import uint64 as uint64
 from adjoint.ops.einsum import einsum as einsum
 from adjoint.ops.error_function import erf as erf
 from adjoint.ops.error_function import erfc as erfc
@@ -134,6 +170,9 @@ from adjoint.ops.products import outer as outer
 from adjoint.ops.products import tensordot as tensordot
 from adjoint.ops.products import vdot as vdot
 from adjoint.ops.products import vecdot as vecdot
+from adjoint.ops.quantile import median as median
+from adjoint.ops.quantile import percentile as percentile
+from adjoint.ops.quantile import quantile as quantile
 from adjoint.ops.reduce import all as all
 from adjoint.ops.reduce import amax as amax
 from adjoint.ops.reduce import amin as amin
@@ -163,6 +202,11 @@ from adjoint.ops.rounding import remainder as remainder
 from adjoint.ops.rounding import round as round
 from adjoint.ops.rounding import signbit as signbit
 from adjoint.ops.rounding import trunc as trunc
+from adjoint.ops.search import argwhere as argwhere
+from adjoint.ops.search import flatnonzero as flatnonzero
+from adjoint.ops.search import isin as isin
+from adjoint.ops.search import nonzero as nonzero
+from adjoint.ops.search import searchsorted as searchsorted
 from adjoint.ops.select import clip as clip
 from adjoint.ops.select import fmax as fmax
 from adjoint.ops.select import fmin as fmin
@@ -184,6 +228,11 @@ from adjoint.ops.slice import flipud as flipud
 from adjoint.ops.softmax import log_softmax as log_softmax
 from adjoint.ops.softmax import logsumexp as logsumexp
 from adjoint.ops.softmax import softmax as softmax
+from adjoint.ops.sort import argpartition as argpartition
+from adjoint.ops.sort import argsort as argsort
+from adjoint.ops.sort import partition as partition
+from adjoint.ops.sort import sort as sort
+from adjoint.ops.sort import topk as topk
 from adjoint.ops.source import arange as arange
 from adjoint.ops.source import empty as empty
 from adjoint.ops.source import empty_like as empty_like
@@ -213,8 +262,15 @@ from adjoint.ops.trigonometric import radians as radians
 from adjoint.ops.trigonometric import sin as sin
 from adjoint.ops.trigonometric import sinc as sinc
 from adjoint.ops.trigonometric import tan as tan
+from adjoint.ops.unique import unique_all as unique_all
+from adjoint.ops.unique import unique_counts as unique_counts
+from adjoint.ops.unique import unique_inverse as unique_inverse
+from adjoint.ops.unique import unique_values as unique_values
 from adjoint.ops.windows import fold as fold
 from adjoint.ops.windows import unfold as unfold
+from adjoint.recording import grad_enabled as grad_enabled
+from adjoint.recording import is_grad_enabled as is_grad_enabled
+from adjoint.recording import no_grad as no_grad
 from adjoint.tensor import Tensor as Tensor
 from adjoint.tensor import asarray as asarray
 from adjoint.tensor import tensor as tensor
@@ -239,3 +295,319 @@ from adjoint.transforms.reverse import grad as grad
 from adjoint.transforms.reverse import value_and_grad as value_and_grad
 from adjoint.transforms.reverse import vjp as vjp
 from adjoint.transforms.stage import trace as trace
+
+__array_api_version__ = "2025.12"
+__version__ = "0.1.0"
+
+__all__ = [
+    "Tensor",
+    "__array_namespace_info__",
+    "abs",
+    "acos",
+    "acosh",
+    "adaptive_avg_pool1d",
+    "adaptive_avg_pool2d",
+    "adaptive_avg_pool3d",
+    "adaptive_max_pool1d",
+    "adaptive_max_pool2d",
+    "adaptive_max_pool3d",
+    "add",
+    "add_at",
+    "all",
+    "amax",
+    "amin",
+    "angle",
+    "any",
+    "arange",
+    "argmax",
+    "argmin",
+    "argpartition",
+    "argsort",
+    "argwhere",
+    "array_split",
+    "asarray",
+    "asin",
+    "asinh",
+    "astype",
+    "atan",
+    "atan2",
+    "atanh",
+    "atleast_1d",
+    "atleast_2d",
+    "atleast_3d",
+    "avg_pool1d",
+    "avg_pool2d",
+    "avg_pool3d",
+    "bfloat16",
+    "bitwise_and",
+    "bitwise_invert",
+    "bitwise_left_shift",
+    "bitwise_or",
+    "bitwise_right_shift",
+    "bitwise_xor",
+    "bool",
+    "broadcast_arrays",
+    "broadcast_shapes",
+    "broadcast_to",
+    "can_cast",
+    "cat",
+    "cbrt",
+    "ceil",
+    "checkpoint",
+    "clip",
+    "column_stack",
+    "complex",
+    "complex64",
+    "complex128",
+    "concat",
+    "concatenate",
+    "cond",
+    "conj",
+    "conv1d",
+    "conv2d",
+    "conv3d",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "conv_transpose3d",
+    "convolve",
+    "copysign",
+    "correlate",
+    "cos",
+    "cosh",
+    "count_nonzero",
+    "cumprod",
+    "cumsum",
+    "cumulative_prod",
+    "cumulative_sum",
+    "custom_gradient",
+    "default_dtype",
+    "degrees",
+    "diag",
+    "diag_embed",
+    "diagonal",
+    "diff",
+    "digamma",
+    "divide",
+    "divmod",
+    "dot",
+    "dsplit",
+    "dstack",
+    "e",
+    "einsum",
+    "empty",
+    "empty_like",
+    "equal",
+    "erf",
+    "erfc",
+    "erfinv",
+    "exp",
+    "exp2",
+    "expand_dims",
+    "expm1",
+    "eye",
+    "fft",
+    "finfo",
+    "flatnonzero",
+    "flatten",
+    "flip",
+    "fliplr",
+    "flipud",
+    "float16",
+    "float32",
+    "float64",
+    "floor",
+    "floor_divide",
+    "fmax",
+    "fmin",
+    "fmod",
+    "fold",
+    "fori_loop",
+    "from_dlpack",
+    "full",
+    "full_like",
+    "getitem",
+    "grad",
+    "grad_enabled",
+    "greater",
+    "greater_equal",
+    "heaviside",
+    "hessian",
+    "hsplit",
+    "hstack",
+    "hvp",
+    "hypot",
+    "i0",
+    "i1",
+    "iinfo",
+    "imag",
+    "inf",
+    "inner",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "is_grad_enabled",
+    "isclose",
+    "isdtype",
+    "isfinite",
+    "isin",
+    "isinf",
+    "isnan",
+    "jacfwd",
+    "jacobian",
+    "jacrev",
+    "jvp",
+    "kron",
+    "less",
+    "less_equal",
+    "lgamma",
+    "linalg",
+    "linearize",
+    "linspace",
+    "log",
+    "log1p",
+    "log2",
+    "log10",
+    "log_sigmoid",
+    "log_softmax",
+    "logaddexp",
+    "logcumsumexp",
+    "logical_and",
+    "logical_not",
+    "logical_or",
+    "logical_xor",
+    "logit",
+    "logspace",
+    "logsumexp",
+    "matmul",
+    "matrix_transpose",
+    "max",
+    "max_pool1d",
+    "max_pool2d",
+    "max_pool3d",
+    "maximum",
+    "mean",
+    "median",
+    "meshgrid",
+    "min",
+    "minimum",
+    "moveaxis",
+    "multi_dot",
+    "multiply",
+    "nan",
+    "nan_to_num",
+    "negative",
+    "newaxis",
+    "nextafter",
+    "no_grad",
+    "nonzero",
+    "not_equal",
+    "ones",
+    "ones_like",
+    "outer",
+    "pad",
+    "partition",
+    "per_example_grad",
+    "percentile",
+    "permute_dims",
+    "pi",
+    "polygamma",
+    "positive",
+    "pow",
+    "power",
+    "prod",
+    "put_along_axis",
+    "quantile",
+    "radians",
+    "random",
+    "ravel",
+    "real",
+    "reciprocal",
+    "relu",
+    "remainder",
+    "repeat",
+    "reshape",
+    "result_type",
+    "roll",
+    "rot90",
+    "round",
+    "rsqrt",
+    "scan",
+    "searchsorted",
+    "set_default_dtype",
+    "setitem",
+    "sigmoid",
+    "sign",
+    "signbit",
+    "sin",
+    "sinc",
+    "sinh",
+    "softmax",
+    "softplus",
+    "sort",
+    "split",
+    "sqrt",
+    "square",
+    "squeeze",
+    "stack",
+    "std",
+    "stop_gradient",
+    "subtract",
+    "sum",
+    "swapaxes",
+    "switch",
+    "take",
+    "take_along_axis",
+    "tan",
+    "tanh",
+    "tensor",
+    "tensordot",
+    "testing",
+    "tile",
+    "topk",
+    "trace",
+    "transpose",
+    "tril",
+    "triu",
+    "trunc",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+    "unfold",
+    "unique_all",
+    "unique_counts",
+    "unique_inverse",
+    "unique_values",
+    "unstack",
+    "value_and_grad",
+    "var",
+    "vdot",
+    "vecdot",
+    "vjp",
+    "vmap",
+    "vsplit",
+    "vstack",
+    "where",
+    "while_loop",
+    "xlogy",
+    "zeros",
+    "zeros_like",
+]
+
+# Namespaces that not every program uses are loaded when they are first named.
+_LATER = ("fft", "linalg", "random", "testing")
+
+
+def __getattr__(name: str) -> _Any:
+    if name in _LATER:
+        return _import_module(f"adjoint.{name}")
+    if name == "bfloat16":
+        from adjoint.core.types import as_dtype  # noqa: PLC0415  # late: it loads ml_dtypes
+
+        return as_dtype(name)
+    raise AttributeError(f"module 'adjoint' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

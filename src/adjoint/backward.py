@@ -188,7 +188,7 @@ def pullback(node: Node, ct: Any, mask: int, on_tensors: bool) -> Sequence[Any]:
 def recalled(node: Node) -> tuple[Any, ...]:
     """The values that a node kept for its rule, or the error that says they are gone."""
     saved = node.saved
-    if isinstance(saved, Deferred):
+    while isinstance(saved, Deferred):  # a checkpoint may be inside of another
         node.saved = saved = saved.recall()
     if saved is None:
         raise NoGraph(

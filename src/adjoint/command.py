@@ -161,7 +161,7 @@ def _writable(path: Path) -> Path:
 def _fit_with_progress(run: Run, console: Console) -> None:
     columns = (
         TextColumn("epoch {task.completed}/{task.total}"),
-        BarColumn(bar_width=30),
+        BarColumn(bar_width=24, complete_style="cyan", finished_style="cyan"),
         TextColumn("{task.description}"),
         TimeElapsedColumn(),
     )
@@ -191,7 +191,8 @@ def _finish(run: Run, path: Path, console: Console, as_json: bool) -> None:
 
 
 def _report(run: Run, saved: Path | None, console: Console) -> None:
-    console.print()
+    if console.is_terminal:
+        console.print()
     if run.interrupted:
         done, wanted = len(run.epochs), run.settings.epochs
         console.print(Text(f"Stopped after {done} of {wanted} epochs.", style="yellow"))
@@ -199,7 +200,7 @@ def _report(run: Run, saved: Path | None, console: Console) -> None:
         console.print("No epoch was completed, so nothing was saved.")
         return
     console.print(verdict(run), cost_table(run))
-    console.print(f"Weights in {saved}", style="green", soft_wrap=True)
+    console.print(Text.assemble("\nWeights in ", (str(saved), "green")), soft_wrap=True)
 
 
 def _refuse(message: str) -> NoReturn:

@@ -10,7 +10,7 @@ from adjoint.core.bind import setting, state
 __all__ = ["grad_enabled", "is_grad_enabled", "no_grad"]
 
 
-class grad_enabled(ContextDecorator):  # noqa: N801  # used like a function
+class grad_enabled(ContextDecorator):  # used like a function
     """Record operations, or do not, inside a block or a decorated function.
 
     Args:
@@ -45,7 +45,7 @@ class grad_enabled(ContextDecorator):  # noqa: N801  # used like a function
         return type(self)(self.mode)
 
 
-class no_grad(grad_enabled):  # noqa: N801
+class no_grad(grad_enabled):
     """Do not record operations inside a block or a decorated function.
 
     Example:

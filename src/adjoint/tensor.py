@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any, Self
 
@@ -10,7 +11,14 @@ import numpy as np
 
 from adjoint.backward import sweep
 from adjoint.core.bind import bind, bind_two, fresh_slot, install, lift, make, numbers, setting
-from adjoint.core.errors import ArgumentError, DTypeError, NoGraph, ShapeError, explain
+from adjoint.core.errors import (
+    ArgumentError,
+    DTypeError,
+    NoGraph,
+    NotDifferentiable,
+    ShapeError,
+    explain,
+)
 from adjoint.core.graph import Handle, leaf
 from adjoint.core.site import here
 from adjoint.core.types import as_dtype, default_for, dtype_kind, is_inexact
@@ -45,10 +53,12 @@ from adjoint.ops.bitwise import (
 from adjoint.ops.compare import EQUAL, GREATER, GREATER_EQUAL, LESS, LESS_EQUAL, NOT_EQUAL
 from adjoint.ops.families import CAST
 from adjoint.ops.rounding import FLOOR_DIVIDE, REMAINDER
-from adjoint.ops.source import CPU
+from adjoint.ops.source import CPU, check_device
 from adjoint.ops.stop import STOP
 
 __all__ = ["Tensor", "asarray", "tensor"]
+
+ARRAY_API_VERSIONS = ("2021.12", "2022.12", "2023.12", "2024.12", "2025.12")
 
 
 class Tensor(Handle):
@@ -179,6 +189,58 @@ class Tensor(Handle):
     def device(self) -> str:
         """Where the values are: ``"cpu"``."""
         return CPU
+
+    def to_device(self, device: Any, /, *, stream: Any = None) -> Tensor:
+        """This tensor on a device; ``"cpu"`` is the one there is."""
+        check_device(device)
+        if stream is not None:
+            raise ArgumentError("to_device: stream must be None, the CPU has no streams")
+        return self
+
+    def __array_namespace__(self, *, api_version: str | None = None) -> Any:
+        if api_version not in (None, *ARRAY_API_VERSIONS):
+            known = ", ".join(ARRAY_API_VERSIONS)
+            raise ArgumentError(f"Array API version {api_version!r} is not one of {known}")
+        return sys.modules["adjoint"]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        if self.node.tracked:
+            raise NotDifferentiable(
+                explain(
+                    "a NumPy array cannot hold a recorded value",
+                    "np.asarray",
+                    [("x", self)],
+                    here(),
+                    "x.detach(), or a function of NumPy or Adjoint that records.",
+                )
+            )
+        value = numbers(self, "np.asarray(x)")
+        return np.array(value, dtype=dtype, copy=True if copy is None else copy)
+
+    def __dlpack__(
+        self,
+        *,
+        stream: Any = None,
+        max_version: Any = None,
+        dl_device: Any = None,
+        copy: bool | None = None,
+    ) -> Any:
+        if self.node.tracked:
+            raise NotDifferentiable(
+                explain(
+                    "another library cannot hold a recorded value",
+                    "__dlpack__",
+                    [("x", self)],
+                    here(),
+                    "x.detach()",
+                )
+            )
+        # a copy: what another library does with the memory must not reach the graph
+        owned = np.array(numbers(self, "x.__dlpack__()"))
+        return owned.__dlpack__(stream=stream, max_version=max_version, dl_device=dl_device)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return numbers(self, "x.__dlpack_device__()").__dlpack_device__()
 
     def item(self) -> Any:
         """The single value as a Python number."""
@@ -553,16 +615,34 @@ def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     return out
 
 
-def asarray(data: Any, dtype: Any = None, copy: bool | None = None) -> Tensor:
-    """A tensor with this data: a tensor is returned as it is, a NumPy array is not copied."""
+def asarray(
+    obj: Any, /, *, dtype: Any = None, device: Any = None, copy: bool | None = None
+) -> Tensor:
+    """A tensor with this data: a tensor is returned as it is, a NumPy array is not copied.
+
+    Args:
+        obj: a scalar, nested lists, a NumPy array, anything with DLPack, or a tensor.
+        dtype: dtype of the elements; see `tensor`.
+        device: ``"cpu"``.
+        copy: True to copy always, False to refuse where a copy is needed. Without a copy the
+            memory is shared: do not change the array while a graph needs it.
+
+    Example:
+        >>> ad.asarray(np.array([1, 2]))
+        tensor([1, 2])
+
+    **Gradient:** flows through tensors that are converted to another dtype.
+    """
+    check_device(device)
+    data = obj
     if isinstance(data, Tensor):
-        if not data.known:
-            return data
-        value = data.value
-        if dtype is None and not copy:
-            return data
-        array = np.array(value, dtype=None if dtype is None else as_dtype(dtype))
-    elif isinstance(data, np.ndarray | np.generic):
+        to = data.dtype if dtype is None else as_dtype(dtype)
+        if to != data.dtype:
+            if copy is False:
+                raise ArgumentError(f"asarray: {data.dtype} to {to} needs a copy, and copy=False")
+            return CAST[to](data)
+        return data if not copy else data.copy()
+    if isinstance(data, np.ndarray | np.generic):
         array = np.array(data, dtype=None if dtype is None else as_dtype(dtype), copy=copy)
     else:
         array = _from_python(data, dtype)
@@ -609,4 +689,10 @@ def _seed(x: Tensor, gradient: Any) -> Any:
     return gradient
 
 
-install(Tensor, asarray)
+
+def _enter(x: Any) -> Tensor:
+    """What stands beside a tensor in an operation, as a tensor: arrays are copied."""
+    return asarray(x, copy=True)
+
+
+install(Tensor, _enter)

@@ -280,7 +280,7 @@ def test_wrong_subscripts_are_explained(subscripts: str, shapes: Any, fact: str)
     with pytest.raises((ArgumentError, ShapeError)) as caught:
         ad.einsum(subscripts, *map(ad.ones, shapes))
     assert str(caught.value).startswith("einsum: ")
-    assert fact in str(caught.value)
+    assert fact in str(caught.value).splitlines()[0]
 
 
 # -- named products --------------------------------------------------------------------------------
@@ -355,7 +355,7 @@ def test_multi_dot_finds_the_cheapest_order() -> None:
 def test_operands_that_do_not_fit_are_explained(call: Any, fact: str) -> None:
     with pytest.raises((ShapeError, ArgumentError, AxisError)) as caught:
         call()
-    assert fact in str(caught.value)
+    assert fact in str(caught.value).splitlines()[0]
 
 
 # -- higher order ----------------------------------------------------------------------------------

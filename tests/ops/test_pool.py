@@ -44,7 +44,8 @@ def test_max_pool_equals_windows_one_at_a_time(
     np.testing.assert_array_equal(found.value, wanted)
     # a dilated window can lie in the padding on both sides; then it has no place
     filled = np.isfinite(wanted)
-    np.testing.assert_array_equal(np.take_along_axis(x, index.value, 1)[filled], wanted[filled])
+    at = np.where(filled, index.value, 0)
+    np.testing.assert_array_equal(np.take_along_axis(x, at, 1)[filled], wanted[filled])
 
 
 def test_gradient_of_max_pool_goes_to_the_largest() -> None:
@@ -160,7 +161,7 @@ def test_adaptive_mean_is_not_spoiled_by_a_nan_of_another_window() -> None:
 def test_what_does_not_fit_is_explained(call: Any, fact: str) -> None:
     with pytest.raises((ShapeError, ArgumentError)) as caught:
         call()
-    assert fact in str(caught.value)
+    assert fact in str(caught.value).splitlines()[0]
 
 
 # -- PyTorch ---------------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ from adjoint.core.errors import (
     TracerLeak,
     explain,
 )
-from adjoint.core.graph import Handle, Node, Pick, Slot, ancestors, next_seq
+from adjoint.core.graph import Handle, Node, Pick, Slot, ancestors, leaf, next_seq
 from adjoint.core.site import INTERNAL, Site, user_frame
 from adjoint.core.types import Type, is_inexact
 
@@ -74,8 +74,16 @@ def make(value: Any, node: Node) -> Any:
 
 
 def lift(x: Any) -> Any:
-    """A handle for anything that can be one: handles are returned as they are."""
+    """A handle for anything that can be one: handles are returned as they are, arrays are copied.
+
+    The copy is what keeps gradients right when the caller changes the array afterwards.
+    """
     return x if isinstance(x, Handle) else _lift(x)
+
+
+def own(array: Any) -> Any:
+    """A handle on an array that nobody else will change."""
+    return make(array, leaf(array, False, _place()))
 
 
 # NumPy's own error state costs 2 us to enter; its context variable costs 0.1 us. The public
@@ -348,8 +356,8 @@ def make_saver(op: Any, mask: int, out: Any, values: tuple[Any, ...]) -> Callabl
     """The function that keeps of ``(out, *inputs)`` what the rule of `op` reads, made once."""
     try:
         reads = () if op.no_derivative else reads_of(op, mask, out, values)
-    except NotDifferentiable:  # to be raised where a derivative is asked for
-        reads = ()
+    except NotDifferentiable:  # in reverse mode; forward mode may exist, and read anything
+        reads = (True,) * (1 + len(values))
 
     def save(out: Any, xs: tuple[Any, ...], nodes: tuple[Any, ...]) -> tuple[Any, ...]:
         kept = [x if r else n for r, x, n in zip(reads[1:], xs, nodes, strict=True)]

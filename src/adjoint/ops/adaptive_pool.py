@@ -1,4 +1,4 @@
-"""Adaptive pooling: a given number of windows, which differ in size where it does not divide the axis.
+"""Adaptive pooling: a given number of windows, which differ in size if they do not divide the axis.
 
 Means are a contraction with a matrix of weights for each axis; maxima are taken of windows that are
 filled up with their own last element. Where all windows are alike it is ordinary pooling.
@@ -21,7 +21,7 @@ from adjoint.ops.gather import Gather
 from adjoint.ops.maxima import MaxPool
 from adjoint.ops.pool import image_of, mean_pool
 from adjoint.ops.shape import refusal
-from adjoint.ops.windows import per_axis
+from adjoint.ops.windows import as_tuple, per_axis
 
 __all__ = [
     "adaptive_avg_pool1d",
@@ -91,7 +91,7 @@ def adaptive_max_pool1d(x: Any, output_size: Sizes) -> Any:
 
 
 def adaptive_max_pool2d(x: Any, output_size: Sizes) -> Any:
-    """Maxima of a given number of windows of images; the windows are those of `adaptive_avg_pool2d`.
+    """Maxima of a given number of windows of images, which are those of `adaptive_avg_pool2d`.
 
     Args:
         x: shape (N, C, height, width) or (C, height, width).
@@ -154,7 +154,8 @@ def _adaptive_sizes(op: str, n: int, x: Any, output_size: Any) -> tuple[Ints, In
     """Sizes of the image, and the numbers of windows."""
     try:
         image = image_of(x, n)
-        given = tuple(output_size) if isinstance(output_size, Sequence) else (output_size,) * n
+        given = as_tuple(output_size)
+        given *= n if len(given) == 1 else 1
         if len(given) != n:
             raise ArgumentError(f"output_size has {len(given)} entries for {n} axes: {given}")
         wanted = [size if m is None else m for size, m in zip(image, given, strict=True)]

@@ -17,16 +17,19 @@ from collections import Counter
 from functools import lru_cache
 from itertools import chain
 from string import ascii_letters
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 
 from adjoint.core.bind import lift
-from adjoint.core.types import Type, promote
+from adjoint.core.types import promote
 from adjoint.ops.families import CAST, AbstractMultilinear
 
 # NumPy arrays have up to 64 axes, the alphabet 52 letters
 LETTERS = ascii_letters + "".join(map(chr, range(0x3B1, 0x3B1 + 80)))
+
+HALF = "eE"
+"""dtype characters of float16 and bfloat16."""
 
 
 class Roles(NamedTuple):
@@ -89,35 +92,28 @@ class AbstractBilinear(AbstractMultilinear):
     """A product of two operands whose axes have letters.
 
     A card has the fields `spec` and `strong` and writes `plain`, its value without strong zeros.
+    (They are declared there, in the card's order; hence `self: Any` in the methods that read them.)
     """
 
     takes = "?bBhHiIlLqQefdFDE"
     operands: ClassVar[tuple[str, ...]] = ("x", "y")
 
-    if TYPE_CHECKING:
-        spec: str
-        strong: int
-
     def plain(self, x: Any, y: Any) -> Any:
         """The product of two arrays, as NumPy computes it."""
         raise NotImplementedError
 
-    def value(self, x: Any, y: Any) -> Any:
-        dtype = x.dtype
-        if dtype.itemsize == 2 and dtype.kind in "fV":
-            single = self._value(x.astype(np.float32), y.astype(np.float32))
-            return np.asarray(single).astype(dtype)
-        return self._value(x, y)
-
-    def _value(self, x: Any, y: Any) -> Any:
+    def value(self: Any, x: Any, y: Any) -> Any:
+        if x.dtype.char in HALF:
+            single = self.value(x.astype(np.float32), y.astype(np.float32))
+            return np.asarray(single).astype(x.dtype)
         out = self.plain(x, y)
         if self.strong < 0 or out.dtype.kind not in "fc":
             return out
-        flat = out.ravel("K")
-        square = np.vdot(flat, flat)  # NaN if an element is: one pass, no temporary
+        flat: Any = out.ravel("K")
+        square: Any = np.vdot(flat, flat)  # NaN if an element is: one pass, no temporary
         return out if square == square else self._restrain(out, x, y)
 
-    def _restrain(self, out: Any, x: Any, y: Any) -> Any:
+    def _restrain(self: Any, out: Any, x: Any, y: Any) -> Any:
         """The product again, without what exact zeros of the strong operand multiply."""
         pair = [x, y]
         other = pair[1 - self.strong]
@@ -128,7 +124,8 @@ class AbstractBilinear(AbstractMultilinear):
         restrained = self.plain(*pair)
         pair[1 - self.strong] = np.logical_not(finite).astype(np.float32)
         pair[self.strong] = np.not_equal(pair[self.strong], 0).astype(np.float32)
-        return np.where(self.plain(*pair) > 0, out, restrained)
+        reached: Any = self.plain(*pair)
+        return np.where(reached > 0, out, restrained)
 
     def coerce(self, xs: tuple[Any, ...]) -> tuple[Any, ...]:
         x, y = map(lift, xs)
@@ -149,10 +146,10 @@ class AbstractBilinear(AbstractMultilinear):
                 total = term if total is None else total + term
         return total
 
-    def batch(self, size: int, batched: tuple[bool, ...], *xs: Any) -> Any:
+    def batch(self: Any, size: int, batched: tuple[bool, ...], *xs: Any) -> Any:
         return self.altered(spec=with_batch(self.spec, (batched[0], batched[1])))(*xs)
 
-    def sizes(self, x: Type, y: Type) -> dict[str, int]:
+    def sizes(self: Any, x: Any, y: Any) -> dict[str, int]:
         """The size behind each letter."""
         a, b, _ = split(self.spec)
         return dict(zip(a + b, x.shape[: len(a)] + y.shape[: len(b)], strict=True))

@@ -182,7 +182,7 @@ def spatial(start: int, n: int) -> Ints:
 
 
 def merged(x: Any, order: Ints, groups: tuple[int, int, int]) -> Any:
-    """The array with its axes permuted, the first group kept and the other two merged to one each."""
+    """The array with its axes permuted, the first group kept and the other two merged."""
     x = x.transpose(order)
     batch, rows, _ = groups
     shape = x.shape

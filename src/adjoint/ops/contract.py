@@ -110,7 +110,7 @@ def transpose_hint(x: Any, y: Any) -> str:
     if x.ndim != 2 or y.ndim != 2 or x.shape[1] == y.shape[0]:
         return ""
     dtype = promote(x.dtype, y.dtype)
-    ways = []
+    ways: list[str] = []
     if x.shape[1] == y.shape[1]:
         ways.append(f"x @ y.T, which gives {Type((x.shape[0], y.shape[0]), dtype)}")
     if x.shape[0] == y.shape[0]:

@@ -45,8 +45,8 @@ class Convolve(AbstractBilinear):
     """A convolution of an input with a kernel; letters name the axes that do not slide.
 
     The operands have the axes of `spec` in front and then the spatial ones. ``"ab,cb->ac"`` is the
-    usual layout: batch and channels of the input, filters and channels of the kernel. Groups are one
-    more letter in all three.
+    usual layout: batch and channels of the input, filters and channels of the kernel. Groups are
+    one more letter in all three.
 
     Attributes:
         spec: letters of the leading axes of input, kernel and result.
@@ -207,8 +207,8 @@ def conv2d(
         bias: shape (filters,), or None.
         stride: distance of the windows; an int, or one for each spatial axis.
         padding: zeros on both sides of each spatial axis: an int, one for each axis or a pair
-            (before, after) for each; "valid" for none; "same" for a result of the size of `x`, where
-            an odd number puts one more zero after.
+            (before, after) for each; "valid" for none; "same" for a result of the size of `x`,
+            where an odd number puts one more zero after.
         dilation: distance of the elements of a filter.
         groups: number of groups that the channels and the filters are split into; each group of
             filters sees its group of channels.
@@ -400,7 +400,7 @@ def _conv_transpose(
 def _apply(
     x: Any, weight: Any, n: int, groups: int, letters: tuple[str, str], fields: tuple[Any, ...]
 ) -> Any:
-    """The convolution with the channels of `x` split into groups, and those of the result joined."""
+    """The convolution with the channels of `x` split into groups, those of the result joined."""
     batch = x.ndim - n - 1
     x = grouped(x, batch, groups)
     a = "a" * batch + ("bc" if groups > 1 else "c")

@@ -19,8 +19,8 @@ def convolve(x: Any, y: Any, /, mode: Literal["full", "same", "valid"] = "full")
     Args:
         x: shape (M,).
         y: shape (N,).
-        mode: "full" for all M + N - 1 overlaps, "same" for the middle max(M, N) of them, "valid" for
-            those where one sequence lies within the other.
+        mode: "full" for all M + N - 1 overlaps, "same" for the middle max(M, N) of them, "valid"
+            for those where one sequence lies within the other.
 
     Raises:
         ShapeError: if an operand has not one axis, or is empty.

@@ -274,7 +274,7 @@ def logcumsumexp(x: Any, /, axis: int | None = None, *, dim: int | None = None) 
 
     Example:
         >>> ad.logcumsumexp(ad.tensor([0.0, 0.0, 1000.0]))
-        tensor([   0.        ,    0.69314718, 1000.        ])
+        tensor([0.000000e+00, 6.931472e-01, 1.000000e+03])
 
     **Gradient:** finite for any finite operand; zero for elements that are -inf.
     """

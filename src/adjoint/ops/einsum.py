@@ -20,7 +20,7 @@ from adjoint.core.types import Shape
 from adjoint.ops.bilinear import LETTERS
 from adjoint.ops.contract import contraction
 from adjoint.ops.shape import Permute, Reshape, Sum, refusal
-from adjoint.ops.windows import Windows
+from adjoint.ops.windows import Windows, as_tuple
 
 __all__ = ["einsum"]
 
@@ -194,7 +194,8 @@ def contract_all(terms: list[Term], out: str, sizes: dict[str, int], optimize: A
         chosen = [terms[i] for i in step]
         terms = [t for i, t in enumerate(terms) if i not in step]
         while len(chosen) > 1:
-            x, y, *chosen = chosen
+            x, y = chosen[:2]
+            chosen = chosen[2:]
             others = "".join(letters for letters, _ in (*terms, *chosen))
             last = not terms and not chosen
             chosen.insert(0, pair(x, y, out if last else "", others + out))
@@ -209,8 +210,8 @@ def path_of(
     terms: list[Term], out: str, sizes: dict[str, int], optimize: Any
 ) -> list[tuple[int, ...]]:
     """Which operands to contract in each step; results are appended."""
-    if isinstance(optimize, Sequence) and not isinstance(optimize, str):
-        return [tuple(step) for step in optimize if not isinstance(step, str)]
+    if isinstance(optimize, list | tuple):
+        return [tuple(step) for step in as_tuple(optimize) if not isinstance(step, str)]
     if len(terms) < 3 or optimize is False:
         return [tuple(range(len(terms)))]
     # np.einsum_path reads shapes only, so zeros without memory serve for values that may be staged

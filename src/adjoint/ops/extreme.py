@@ -57,8 +57,8 @@ class AbstractExtreme(AbstractGeneral):
 
     @classmethod
     def samples(cls, rng: Any) -> Iterator[Sample]:
-        yield cls((0,)), [rng.permutation(6.0).reshape(2, 3)]
-        yield cls((0, 2)), [rng.permutation(12.0).reshape(2, 2, 3)]
+        yield cls((0,)), [rng.permutation(np.arange(6.0)).reshape(2, 3)]
+        yield cls((0, 2)), [rng.permutation(np.arange(12.0)).reshape(2, 2, 3)]
         yield cls((0,)), [np.array([2.0])]
         yield cls(()), [rng.normal(size=2)]
 

@@ -69,6 +69,8 @@ def scale(ct: Any, d: Any) -> Any:
 
 def conj(x: Any) -> Any:
     """Complex conjugate; real values, tensors or arrays, are returned untouched."""
+    if x.__class__ is complex:
+        return x.conjugate()
     if getattr(x, "dtype", None) is None or x.dtype.kind != "c":
         return x
     return x.conj()
@@ -307,17 +309,31 @@ def strong_multiply(ct: Any, d: Any) -> Any:
 
 
 @final
-class Scale(AbstractMap):
-    """A cotangent times a local derivative; zero wherever the cotangent is exactly zero."""
+class Scale(AbstractMultilinear, AbstractMap):
+    """A cotangent times a local derivative; zero wherever the cotangent is exactly zero.
 
+    With `both`, zero wherever either operand is: so is the derivative with respect to `d`, where a
+    cotangent of higher order meets `ct`. Where that is zero, `d` did not reach the loss.
+    """
+
+    both: bool = False
     operands = ("ct", "d")
     llvm = "strong_mul"
 
     def value(self, ct: Any, d: Any) -> Any:
-        return strong_multiply(ct, d)
+        out = strong_multiply(ct, d)
+        return np.where(np.equal(d, 0), np.zeros((), out.dtype), out) if self.both else out
 
-    def partial(self, i: int, out: Any, ct: Any, d: Any) -> Any:
-        return d if i == 0 else ct
+    def transpose(self, i: int, ct: Any, x: Any, y: Any) -> Any:
+        return SCALE_BOTH(ct, conj(x)) if i else self(ct, conj(y))
+
+    def push(self, dots: tuple[Any, ...], out: Any, xs: tuple[Any, ...]) -> Any:
+        ct, d = xs
+        along_ct = None if dots[0] is None else self(dots[0], d)
+        if dots[1] is None:
+            return along_ct
+        along_d = SCALE_BOTH(ct, dots[1])
+        return along_d if along_ct is None else along_ct + along_d
 
 
 @final
@@ -361,3 +377,4 @@ class _Casts(dict[Any, Cast]):
 
 CAST: Final = _Casts()
 SCALE: Final = Scale()
+SCALE_BOTH: Final = Scale(both=True)

@@ -15,10 +15,10 @@ from adjoint.core.errors import AdjointError, DTypeError, ShapeError
 from adjoint.core.types import dtype_kind
 from adjoint.ops.families import CAST
 from adjoint.ops.gather import Gather, ScatterAdd, ScatterSet
-from adjoint.ops.key import Plan, is_mask, items_of, read_key
+from adjoint.ops.key import Plan, is_index, is_mask, items_of, read_key
 from adjoint.ops.select import WHERE
 from adjoint.ops.shape import Permute, Reshape, broadcast_to, refusal
-from adjoint.ops.slice import SetSlice, Slice
+from adjoint.ops.slice import SetSlice
 
 __all__ = ["add_at", "getitem", "setitem"]
 
@@ -48,7 +48,10 @@ def getitem(x: Any, key: Any, /) -> Any:
     **Gradient:** zero for what is not in the part; added up where an element is in it twice.
     """
     x = lift(x)
-    return _take(_plan("getitem", x, key), x)
+    if key.__class__ is not tuple and is_index(key) and x.ndim:
+        return Gather(0)(x, key)
+    plan, index = _read("getitem", x, key)
+    return _take(plan, index, x)
 
 
 def setitem(x: Any, key: Any, v: Any, /) -> Any:
@@ -76,14 +79,14 @@ def setitem(x: Any, key: Any, v: Any, /) -> Any:
     mask = _mask_alone(x, key)
     if mask is not None and v.size == 1 and v.ndim < 2:
         return WHERE(mask, Reshape(())(v), x)
-    plan = _plan("setitem", x, key)
+    plan, index = _read("setitem", x, key)
     v = _fitted("setitem", x, v, plan)
-    if plan.index is None:
-        return SetSlice(plan.starts, plan.steps)(x, Reshape(plan.sizes)(v))
+    if index is None:
+        return SetSlice(plan.cut.starts, plan.cut.steps)(x, Reshape(plan.cut.sizes)(v))
     y = _merge(plan, _cut(plan, x))
-    y = ScatterSet(plan.axis)(y, plan.index, _back(plan, v))
+    y = ScatterSet(plan.axis)(y, index, _back(plan, v))
     y = _unmerge(plan, y)
-    return y if plan.whole else SetSlice(plan.starts, plan.steps)(x, y)
+    return y if plan.whole else SetSlice(plan.cut.starts, plan.cut.steps)(x, y)
 
 
 def add_at(x: Any, key: Any, v: Any, /) -> Any:
@@ -109,12 +112,12 @@ def add_at(x: Any, key: Any, v: Any, /) -> Any:
     """
     x = lift(x)
     v = _value("add_at", x, v)
-    plan = _plan("add_at", x, key)
+    plan, index = _read("add_at", x, key)
     v = _fitted("add_at", x, v, plan)
-    if plan.index is None:
-        v = Reshape(plan.sizes)(v)
+    if index is None:
+        v = Reshape(plan.cut.sizes)(v)
     else:
-        v = ScatterAdd(plan.axis, plan.merged[plan.axis])(_back(plan, v), plan.index)
+        v = ScatterAdd(plan.axis, plan.merged[plan.axis])(_back(plan, v), index)
         v = _unmerge(plan, v)
     if not plan.whole:
         v = _spread(plan, v, x.shape)
@@ -124,7 +127,7 @@ def add_at(x: Any, key: Any, v: Any, /) -> Any:
 # -- a plan, carried out -------------------------------------------------------------------------
 
 
-def _plan(op: str, x: Any, key: Any) -> Plan:
+def _read(op: str, x: Any, key: Any) -> tuple[Plan, Any]:
     try:
         return read_key(x.shape, key)
     except AdjointError as error:
@@ -134,13 +137,12 @@ def _plan(op: str, x: Any, key: Any) -> Plan:
 def _cut(plan: Plan, x: Any) -> Any:
     """The part that slices and integers name, with its axes as the key lays them out."""
     if not plan.whole:
-        x = Slice(plan.starts, plan.sizes, plan.steps)(x)
+        x = plan.cut(x)
     return x if x.shape == plan.shape else Reshape(plan.shape)(x)
 
 
 def _merge(plan: Plan, x: Any) -> Any:
     """The indexed axes together, and made one."""
-    assert plan.order is not None
     if plan.order != tuple(range(x.ndim)):
         x = Permute(plan.order)(x)
     return x if x.shape == plan.merged else Reshape(plan.merged)(x)
@@ -148,26 +150,23 @@ def _merge(plan: Plan, x: Any) -> Any:
 
 def _unmerge(plan: Plan, x: Any) -> Any:
     """The inverse of `_merge` and of the reshape in `_cut`."""
-    assert plan.order is not None
     order = plan.order
     if order != tuple(range(len(order))):
         x = Reshape(tuple(plan.shape[a] for a in order))(x)
         x = Permute(tuple(order.index(a) for a in range(len(order))))(x)
-    return x if x.shape == plan.sizes else Reshape(plan.sizes)(x)
+    return x if x.shape == plan.cut.sizes else Reshape(plan.cut.sizes)(x)
 
 
-def _take(plan: Plan, x: Any) -> Any:
-    if plan.index is None:
-        if plan.whole:
-            return Reshape(plan.shape)(x)
-        return _cut(plan, x)
-    y = Gather(plan.axis)(_merge(plan, _cut(plan, x)), plan.index)
+def _take(plan: Plan, index: Any, x: Any) -> Any:
+    if index is None:
+        return Reshape(plan.shape)(x) if plan.whole else _cut(plan, x)
+    y = Gather(plan.axis)(_merge(plan, _cut(plan, x)), index)
     return y if plan.at == plan.axis else Permute(_order(plan, y.ndim))(y)
 
 
 def _order(plan: Plan, ndim: int) -> Ints:
     """The order of axes that moves those of the index from where `Gather` left them."""
-    block = tuple(range(plan.axis, plan.axis + plan.index.ndim))
+    block = tuple(range(plan.axis, plan.axis + len(plan.index)))
     rest = tuple(a for a in range(ndim) if a not in block)
     return rest[: plan.at] + block + rest[plan.at :]
 
@@ -183,7 +182,7 @@ def _back(plan: Plan, v: Any) -> Any:
 def _spread(plan: Plan, v: Any, shape: Ints) -> Any:
     """Zeros of this shape with `v` in the part that slices and integers name."""
     zeros = np.broadcast_to(np.zeros((), v.dtype), shape)
-    return SetSlice(plan.starts, plan.steps)(zeros, v)
+    return SetSlice(plan.cut.starts, plan.cut.steps)(zeros, v)
 
 
 def _mask_alone(x: Any, key: Any) -> Any:

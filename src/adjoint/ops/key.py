@@ -3,19 +3,20 @@
 A key mixes integers, slices, None, Ellipsis, index arrays and bool masks. `read_key` turns it into
 a `Plan` of cards that there are anyway:
 
-1. `Slice` for slices and integers, 2. `Reshape` that drops the axes of integers and makes those of
-None, 3. if there are index arrays: their axes are brought together and made one, the arrays are
-combined into one index for it, `Gather` takes, and the axes of the index move to where NumPy puts
-them.
+1. `Slice` for slices and integers, 2. `Reshape` that makes the axes of None, 3. if there are index
+arrays: their axes are brought together and made one, the arrays are combined into one index for it,
+`Gather` takes, and the axes of the index move to where NumPy puts them.
 
 Reading, replacing and adding run the same plan forwards, or backwards with the transposes.
-Masks become index arrays, so their numbers must be known.
+Masks become index arrays, so their numbers must be known. A plan depends on shapes alone, so it is
+made once for all keys of one form.
 """
 
 from __future__ import annotations
 
 import math
 import operator
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -26,6 +27,7 @@ from adjoint.core.graph import Handle
 from adjoint.core.types import BOOL, INT, Shape, broadcast_shapes, dtype_kind
 from adjoint.ops.families import CAST
 from adjoint.ops.gather import WrapIndex
+from adjoint.ops.slice import Slice
 
 __all__: list[str] = []
 
@@ -33,32 +35,53 @@ Ints = tuple[int, ...]
 INT64: Final = np.dtype(np.int64)
 
 
+class Indexed(NamedTuple):
+    """An axis with an index array, after cutting and reshaping: which, which of `x`, its size."""
+
+    axis: int
+    source: int
+    size: int
+
+
 class Plan(NamedTuple):
-    """How a key is carried out on values of one shape.
+    """How keys of one form are carried out on values of one shape.
 
     Attributes:
-        starts, sizes, steps: the part that slices and integers name, for each axis.
+        cut: takes the part that slices and integers name.
         whole: whether that part is everything.
-        shape: the shape after integers dropped their axes and None made new ones.
-        order: the order of axes that brings the indexed ones together; None if there are none.
+        shape: the shape after None made new axes.
+        indexed: the axes with an index array.
+        order: the order of axes that brings these together.
         merged: the shape after they were made one.
         axis: where the merged axis stands.
-        index: integers, of any shape.
         at: where the axes of the index begin in the result.
+        index: shape of the index.
         result: shape of ``x[key]``.
     """
 
-    starts: Ints
-    sizes: Ints
-    steps: Ints
+    cut: Slice
     whole: bool
     shape: Shape
-    order: Ints | None
+    indexed: tuple[Indexed, ...]
+    order: Ints
     merged: Shape
     axis: int
-    index: Any
     at: int
+    index: Shape
     result: Shape
+
+
+class Places(NamedTuple):
+    """An index array in the form of a key: its shape."""
+
+    shape: Shape
+
+
+class Mask(NamedTuple):
+    """A mask in the form of a key: its shape, and how many elements are true."""
+
+    shape: Shape
+    count: int
 
 
 class Cut(NamedTuple):
@@ -70,23 +93,15 @@ class Cut(NamedTuple):
     kept: bool
 
 
-class Indexed(NamedTuple):
-    """An index array, the axis it is for after cutting and reshaping, and that axis of `x`."""
-
-    axis: int
-    array: Any
-    source: int
-
-
 class Layout:
-    """What a key says, item by item: filled from left to right.
+    """What the form of a key says, item by item: filled from left to right.
 
     Attributes:
         shape: shape of the value.
         cuts: one for each axis of the value that was named so far.
         axes: sizes of the axes after cutting and reshaping.
-        indexed: the index arrays.
-        state: 0 before the first index, 1 among them, 2 after them, 3 if they are apart.
+        indexed: those of them with an index array.
+        places: shapes of the index arrays.
         at: number of other axes before the first index: where NumPy puts the axes of the index.
     """
 
@@ -95,8 +110,9 @@ class Layout:
         self.cuts: list[Cut] = []
         self.axes: list[int] = []
         self.indexed: list[Indexed] = []
-        self.state = 0
+        self.places: list[Shape] = []
         self.at = 0
+        self.seen = "nothing"
 
     def add_slice(self, item: slice) -> None:
         n = self.shape[len(self.cuts)]
@@ -123,39 +139,44 @@ class Layout:
         self._advanced()
         self.cuts.append(Cut(i % n, 1, 1, False))
 
-    def add_index(self, index: Any) -> None:
+    def add_index(self, places: Shape) -> None:
         self._advanced()
         source = len(self.cuts)
         n = self.shape[source]
-        self.indexed.append(Indexed(len(self.axes), index, source))
+        self.indexed.append(Indexed(len(self.axes), source, n))
+        self.places.append(places)
         self.cuts.append(Cut(0, n, 1, True))
         self.axes.append(n)
 
-    def add_mask(self, mask: Any) -> None:
-        if not mask.ndim:  # True is a new axis of size 1, False one of size 0
+    def add_mask(self, mask: Mask) -> None:
+        if not mask.shape:  # True is a new axis of size 1, False one of size 0
             self._advanced()
-            zeros = np.zeros(int(mask), np.int64)
-            self.indexed.append(Indexed(len(self.axes), zeros, len(self.cuts)))
+            self.indexed.append(Indexed(len(self.axes), len(self.cuts), 1))
+            self.places.append((mask.count,))
             self.axes.append(1)
             return
         axis = len(self.cuts)
-        found = self.shape[axis : axis + mask.ndim]
+        found = self.shape[axis : axis + len(mask.shape)]
         if mask.shape != found:
             raise ShapeError(f"a mask of shape {mask.shape} on axes with the sizes {found}")
-        for index in np.nonzero(mask):
-            self.add_index(index)
+        for _ in mask.shape:
+            self.add_index((mask.count,))
 
     def separate(self) -> None:
         """Note something that is no index: what stands on both sides of it is apart."""
-        if self.state == 1:
-            self.state = 2
+        if self.seen == "index":
+            self.seen = "more"
 
     def _advanced(self) -> None:
-        if self.state == 0:
+        if self.seen == "nothing":
             self.at = len(self.axes)
-            self.state = 1
-        elif self.state == 2:
-            self.state = 3
+            self.seen = "index"
+        elif self.seen == "more":
+            self.at = 0  # NumPy puts the axes of index arrays that are apart in front
+            self.seen = "apart"
+
+
+# -- the items of a key --------------------------------------------------------------------------
 
 
 def items_of(key: Any) -> list[Any]:
@@ -164,8 +185,10 @@ def items_of(key: Any) -> list[Any]:
 
 
 def _item(k: Any) -> Any:
-    if k is None or k is Ellipsis or isinstance(k, slice | bool | np.bool_):
-        return np.bool_(k) if isinstance(k, bool) else k
+    if k is None or k is Ellipsis or isinstance(k, slice):
+        return k
+    if isinstance(k, bool | np.bool_):
+        return np.asarray(k)
     if isinstance(k, int | np.integer):
         return int(k)
     if not isinstance(k, Handle | np.ndarray):
@@ -173,7 +196,7 @@ def _item(k: Any) -> Any:
             return operator.index(k)
         if isinstance(k, str) or not hasattr(k, "__len__"):
             raise AxisError(f"{k!r} is no index: use integers, slices, None, ..., arrays or masks")
-        k = np.asarray(k, None if len(k) else np.int64)
+        k = np.asarray(k, None if len(k) else INT64)
     if dtype_kind(k.dtype) > INT:
         raise AxisError(f"an index must be made of integers or bools, got {k.dtype}")
     if isinstance(k, Handle) and k.known and not state.staging:
@@ -181,29 +204,80 @@ def _item(k: Any) -> Any:
     return int(k) if isinstance(k, np.ndarray) and not k.ndim and k.dtype.kind in "iu" else k
 
 
+def is_index(item: Any) -> bool:
+    """Whether an item of a key is an array or tensor of integers with axes of its own."""
+    return isinstance(item, Handle | np.ndarray) and item.ndim > 0 and item.dtype.kind in "iu"
+
+
 def is_mask(item: Any) -> bool:
     """Whether an item of a key is a bool array, a bool tensor or a bool."""
     return hasattr(item, "dtype") and dtype_kind(item.dtype) == BOOL
 
 
-def read_key(shape: Shape, key: Any) -> Plan:
-    """The plan for a key on values of this shape.
+def read_key(shape: Shape, key: Any) -> tuple[Plan, Any]:
+    """The plan for a key on values of this shape, and the index into the merged axis or None.
 
     Raises:
         AxisError: if an index is out of range, or there are more of them than axes.
         ShapeError: if a mask or index arrays do not fit.
         TracerLeak: if the numbers of a mask are not known.
     """
-    items = items_of(key)
-    named = sum(_axes_named(item) for item in items)
-    if sum(item is Ellipsis for item in items) > 1:
+    form = simple_form(key)
+    if form is not None:
+        return plan_for(shape, form), None
+    found: list[Any] = []
+    arrays: list[Any] = []
+    for item in items_of(key):
+        found.append(_form(item, arrays))
+    plan = plan_for(shape, tuple(found))
+    return plan, combined(plan, arrays) if arrays else None
+
+
+def simple_form(key: Any) -> tuple[Any, ...] | None:
+    """The form of a key of ints, slices, None and Ellipsis; None if there is anything else."""
+    out: list[Any] = []
+    for k in key if key.__class__ is tuple else (key,):
+        if k.__class__ is int or k is None or k is Ellipsis:
+            out.append(k)
+        elif k.__class__ is slice:
+            ends = (k.start, k.stop, k.step)
+            if not all(e is None or e.__class__ is int for e in ends):
+                return None
+            out.append(ends)
+        else:
+            return None
+    return tuple(out)
+
+
+def _form(item: Any, arrays: list[Any]) -> Any:
+    """What a plan needs to know of an item; its index arrays are added to `arrays`."""
+    if isinstance(item, slice):
+        ends = (item.start, item.stop, item.step)
+        return tuple(None if e is None else operator.index(e) for e in ends)
+    if is_mask(item):
+        mask = numbers(item, "x[mask]") if isinstance(item, Handle) else item
+        places = np.nonzero(mask) if mask.ndim else (np.zeros(int(mask), INT64),)
+        arrays.extend(places)
+        return Mask(mask.shape, len(places[0]))
+    if isinstance(item, Handle | np.ndarray):
+        arrays.append(item if item.dtype == INT64 else CAST[INT64](item))
+        return Places(item.shape)
+    return item
+
+
+# -- the plan ------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=4096)
+def plan_for(shape: Shape, form: tuple[Any, ...]) -> Plan:
+    """The plan for keys of this form on values of this shape."""
+    named = sum(_axes_named(item) for item in form)
+    if sum(item is Ellipsis for item in form) > 1:
         raise AxisError("a key can hold one Ellipsis only")
     if named > len(shape):
         raise AxisError(f"{named} indices for a value with {len(shape)} axes")
-    if not any(item is Ellipsis for item in items):
-        items.append(Ellipsis)
     layout = Layout(shape)
-    for item in items:
+    for item in form if Ellipsis in form else (*form, Ellipsis):
         _read(layout, item, len(shape) - named)
     return _plan(layout)
 
@@ -211,61 +285,59 @@ def read_key(shape: Shape, key: Any) -> Plan:
 def _axes_named(item: Any) -> int:
     if item is None or item is Ellipsis:
         return 0
-    return item.ndim if is_mask(item) else 1
+    return len(item.shape) if isinstance(item, Mask) else 1
 
 
 def _read(layout: Layout, item: Any, rest: int) -> None:
     """Add one item; an Ellipsis stands for `rest` whole axes."""
     if item is Ellipsis:
+        layout.separate()
         for _ in range(rest):
             layout.add_slice(slice(None))
-        if not rest:
-            layout.separate()
     elif item is None:
         layout.add_new()
-    elif isinstance(item, slice):
-        layout.add_slice(item)
-    elif isinstance(item, int):
-        layout.add_int(item)
-    elif is_mask(item):
-        layout.add_mask(numbers(item, "x[mask]") if isinstance(item, Handle) else item)
+    elif isinstance(item, Mask):
+        layout.add_mask(item)
+    elif isinstance(item, Places):
+        layout.add_index(item.shape)
+    elif isinstance(item, tuple):
+        layout.add_slice(slice(*item))
     else:
-        layout.add_index(item if item.dtype == INT64 else CAST[INT64](item))
+        layout.add_int(item)
 
 
 def _plan(layout: Layout) -> Plan:
-    cuts = tuple(layout.cuts)
-    whole = all(c.size == n and c.step == 1 for c, n in zip(cuts, layout.shape, strict=True))
+    cuts = layout.cuts
     starts, sizes, steps = (tuple(c[i] for c in cuts) for i in range(3))
+    drop = tuple(a for a, c in enumerate(cuts) if not c.kept)
+    cut = Slice(starts, sizes, steps, drop)
+    whole = not drop and sizes == layout.shape and steps == (1,) * len(steps)
     shape = tuple(layout.axes)
-    if not layout.indexed:
-        return Plan(starts, sizes, steps, whole, shape, None, shape, 0, None, 0, shape)
-    axes = tuple(index.axis for index in layout.indexed)
+    indexed = tuple(layout.indexed)
+    if not indexed:
+        return Plan(cut, whole, shape, indexed, (), shape, 0, 0, (), shape)
+    try:
+        index = broadcast_shapes(*layout.places)
+    except ShapeError as error:
+        raise ShapeError(f"index arrays: {error}") from None
+    axes = tuple(i.axis for i in indexed)
     rest = tuple(a for a in range(len(shape)) if a not in axes)
     together = axes[-1] - axes[0] == len(axes) - 1
     axis = axes[0] if together else 0
-    order = rest[:axis] + axes + rest[axis:]
-    n = math.prod(shape[a] for a in axes)
-    merged = (*(shape[a] for a in rest[:axis]), n, *(shape[a] for a in rest[axis:]))
-    index = _combined(layout, shape)
-    at = 0 if layout.state == 3 else layout.at
     kept = tuple(shape[a] for a in rest)
-    result = (*kept[:at], *index.shape, *kept[at:])
-    return Plan(starts, sizes, steps, whole, shape, order, merged, axis, index, at, result)
+    merged = (*kept[:axis], math.prod(shape[a] for a in axes), *kept[axis:])
+    result = (*kept[: layout.at], *index, *kept[layout.at :])
+    order = rest[:axis] + axes + rest[axis:]
+    return Plan(cut, whole, shape, indexed, order, merged, axis, layout.at, index, result)
 
 
-def _combined(layout: Layout, shape: Shape) -> Any:
+def combined(plan: Plan, arrays: list[Any]) -> Any:
     """Several index arrays as one index into their axes merged, row by row."""
-    if len(layout.indexed) == 1:
-        return layout.indexed[0].array
-    try:
-        common = broadcast_shapes(*[index.array.shape for index in layout.indexed])
-    except ShapeError as error:
-        raise ShapeError(f"index arrays: {error}") from None
-    if 0 in common:  # nothing is taken, so nothing is out of range
-        return np.zeros(common, np.int64)
+    if len(arrays) == 1:
+        return arrays[0]
+    if 0 in plan.index:  # nothing is taken, so nothing is out of range
+        return np.zeros(plan.index, INT64)
     out: Any = 0
-    for axis, array, source in layout.indexed:
-        n = shape[axis]
+    for (_, source, n), array in zip(plan.indexed, arrays, strict=True):
         out = out * n + WrapIndex(n, source)(array)
     return out

@@ -103,7 +103,7 @@ class MaxPool(AbstractGeneral):
 
 @final
 class MaxPlace(Primitive):
-    """The number of the largest element in each window: of the first NaN, or of the first largest."""
+    """The number of the largest element in each window: the first NaN, or the first of equals."""
 
     kernel: Ints
     stride: Ints

@@ -77,8 +77,8 @@ def max_pool2d(
         padding: elements on both sides of each axis, which never win; half a window at most.
         dilation: distance of the elements of a window.
         ceil_mode: whether windows that reach beyond the end count, as long as they begin before it.
-        return_indices: whether to return as well where each largest element is in its image, counted
-            row by row.
+        return_indices: whether to return as well where each largest element is in its image,
+            counted row by row.
 
     Returns:
         Shape (N, C, windows down, windows across); with `return_indices` a pair of such tensors.
@@ -152,7 +152,7 @@ def _max_pool(
 
 
 def flat_positions(image: Ints, at: Ints, step: Ints | None = None) -> Any:
-    """Row-by-row numbers of the points ``i * step`` of a grid of this size; or of the point `at`."""
+    """Row-by-row numbers of the points ``i * step`` of a grid; or of the single point `at`."""
     rows = [prod(image[a + 1 :]) for a in range(len(image))]
     if step is None:
         return sum(i * row for i, row in zip(at, rows, strict=True))

@@ -18,6 +18,7 @@ from adjoint.ops.bilinear import LETTERS
 from adjoint.ops.contract import Contract, contraction, kept, matmul, mismatch, shared_axes
 from adjoint.ops.families import conj
 from adjoint.ops.shape import Reshape, refusal
+from adjoint.ops.windows import as_tuple
 
 __all__ = ["dot", "inner", "kron", "multi_dot", "outer", "tensordot", "vdot", "vecdot"]
 
@@ -57,12 +58,15 @@ def tensordot(
 
 def paired_axes(axes: Any, nx: int, ny: int) -> tuple[tuple[int, int], ...]:
     """The pairs of axes that `tensordot` sums over."""
-    if not isinstance(axes, Sequence):
-        n = axes.__index__()
+    both = as_tuple(axes)
+    if len(both) == 1:
+        n = both[0].__index__()
         if not 0 <= n <= min(nx, ny):
             raise ArgumentError(f"axes = {n}, but x has {nx} axes and y has {ny}")
         return tuple((nx - n + i, i) for i in range(n))
-    left, right = (tuple(a) if isinstance(a, Sequence) else (a,) for a in axes)
+    if len(both) != 2:
+        raise ArgumentError(f"axes must be a number or two sequences, got {axes!r}")
+    left, right = map(as_tuple, both)
     if len(left) != len(right):
         raise ArgumentError(f"axes pairs {len(left)} axes of x with {len(right)} of y")
     pairs = tuple(

@@ -168,7 +168,7 @@ class RandomBits(AbstractRandomSource):
     def value(self, state: Any) -> Any:
         check_state(state)
         words = random_words(state, math.prod(self.shape))
-        return words.reshape(*state.shape[:-1], *self.shape)
+        return words.reshape((*state.shape[:-1], *self.shape))
 
     def out_type(self, state: Any) -> Type:
         check_state(state)

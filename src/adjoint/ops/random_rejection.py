@@ -79,7 +79,7 @@ class AbstractRejection(AbstractRandomSource):
         shape = self.out_shape(state, x)
         n = math.prod(self.shape)
         states = state.reshape(-1, 4)
-        cells = np.arange(len(states) * n).reshape(*state.shape[:-1], *self.shape)
+        cells = np.arange(len(states) * n).reshape((*state.shape[:-1], *self.shape))
         cells = np.broadcast_to(cells, shape).ravel()
         waiting = np.arange(cells.size)
         out = np.full(cells.size, np.nan)

@@ -330,7 +330,7 @@ def broadcast_shapes(*shapes: int | Sequence[int]) -> Shape:
     return types.broadcast_shapes(*map(sizes_of, shapes)) if shapes else ()
 
 
-def broadcast_arrays(*arrays: Any) -> list[Any]:
+def broadcast_arrays(*arrays: Any) -> tuple[Any, ...]:
     """The tensors, each repeated to their common shape.
 
     Raises:
@@ -346,7 +346,7 @@ def broadcast_arrays(*arrays: Any) -> list[Any]:
     except ShapeError as error:
         operands = [(f"arrays[{i}]", x) for i, x in enumerate(xs)]
         raise refusal("broadcast_arrays", error, *operands) from None
-    return [broadcast_to(x, shape) for x in xs]
+    return tuple(broadcast_to(x, shape) for x in xs)
 
 
 def ravel(x: Any, /) -> Any:

@@ -7,17 +7,18 @@ that every back end can address. Steps may be negative.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import Any, final
 
 import numpy as np
 
-from adjoint.core.bind import lift
+from adjoint.core.bind import lift, make
 from adjoint.core.errors import ShapeError
-from adjoint.core.graph import Handle
+from adjoint.core.graph import Handle, leaf
 from adjoint.core.primitive import Sample
 from adjoint.core.types import Shape, Type
 from adjoint.ops.families import CAST, AbstractLinear
-from adjoint.ops.shape import Expand, axes_of
+from adjoint.ops.shape import Expand, Reshape, axes_of
 
 __all__ = ["flip", "fliplr", "flipud"]
 
@@ -46,22 +47,33 @@ def check_part(shape: Shape, starts: Ints, sizes: Ints, steps: Ints) -> None:
 
 @final
 class Slice(AbstractLinear):
-    """The elements ``starts[a] + k * steps[a]`` of each axis `a`, for `k` below ``sizes[a]``."""
+    """The elements ``starts[a] + k * steps[a]`` of each axis `a`, for `k` below ``sizes[a]``.
+
+    The axes named in `drop` have size 1 and disappear.
+    """
 
     starts: Ints
     sizes: Ints
     steps: Ints
+    drop: Ints = ()
     kind = "view"
-    name = "slice"
+
+    @cached_property
+    def key(self) -> tuple[Any, ...]:
+        """The key that NumPy understands."""
+        cuts = python_slices(self.starts, self.sizes, self.steps)
+        return tuple(self.starts[a] if a in self.drop else cut for a, cut in enumerate(cuts))
 
     def value(self, x: Any) -> Any:
-        return x[python_slices(self.starts, self.sizes, self.steps)]
+        return x[self.key]
 
     def out_type(self, x: Any) -> Type:
         check_part(x.shape, self.starts, self.sizes, self.steps)
-        return Type(self.sizes, x.dtype)
+        return Type(tuple(n for a, n in enumerate(self.sizes) if a not in self.drop), x.dtype)
 
     def transpose(self, i: int, ct: Any, x: Any) -> Any:
+        if self.drop:
+            ct = Reshape(self.sizes)(ct)
         backwards = tuple(
             a for a, (n, s) in enumerate(zip(self.sizes, self.steps, strict=True)) if s < 0 < n
         )
@@ -75,7 +87,8 @@ class Slice(AbstractLinear):
         return Pad(tuple(low), tuple(high), tuple(interior))(ct)
 
     def batch(self, size: int, batched: tuple[bool, ...], x: Any) -> Any:
-        return Slice((0, *self.starts), (size, *self.sizes), (1, *self.steps))(x)
+        drop = tuple(a + 1 for a in self.drop)
+        return Slice((0, *self.starts), (size, *self.sizes), (1, *self.steps), drop)(x)
 
     @classmethod
     def samples(cls, rng: Any) -> Iterator[Sample]:
@@ -84,6 +97,8 @@ class Slice(AbstractLinear):
         yield cls((3,), (4,), (-1,)), [rng.normal(size=(4,))]
         yield cls((2,), (0,), (1,)), [rng.normal(size=(4,))]
         yield cls((), (), ()), [rng.normal(size=())]
+        yield cls((1, 0), (1, 3), (1, 1), (0,)), [rng.normal(size=(2, 3))]
+        yield cls((1, 2), (1, 1), (1, 1), (0, 1)), [rng.normal(size=(2, 3))]
 
 
 @final
@@ -179,7 +194,10 @@ def alike(xs: tuple[Any, ...], lead: int) -> tuple[Any, ...]:
 
 def lifted(xs: tuple[Any, ...]) -> tuple[Any, ...]:
     """Operands as handles, each in its own dtype; `xs` itself if they are already."""
-    return xs if all(isinstance(x, Handle) for x in xs) else tuple(lift(x) for x in xs)
+    if all(isinstance(x, Handle) for x in xs):
+        return xs
+    # an index array of the library's own making needs no look at its dtype
+    return tuple(make(x, leaf(x)) if x.__class__ is np.ndarray else lift(x) for x in xs)
 
 
 def in_front(size: int, batched: bool, x: Any) -> Any:

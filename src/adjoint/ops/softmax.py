@@ -65,7 +65,7 @@ def logsumexp(
 
     Example:
         >>> ad.logsumexp(ad.tensor([1000.0, 1000.0]))
-        tensor(1000.6931)
+        tensor(1000.6932)
 
     **Gradient:** the softmax; zero where every element is -inf.
     """

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from adjoint.core.bind import lift, numbers
+from adjoint.core.bind import lift, numbers, own
 from adjoint.core.errors import ArgumentError
 from adjoint.core.graph import Handle
 from adjoint.core.types import (
@@ -70,7 +70,7 @@ def zeros(shape: Any, *, dtype: Any = None, device: Any = None) -> Any:
         tensor([0., 0.])
     """
     check_device(device)
-    return lift(np.zeros(_size(shape), as_dtype(dtype)))
+    return own(np.zeros(_size(shape), as_dtype(dtype)))
 
 
 def ones(shape: Any, *, dtype: Any = None, device: Any = None) -> Any:
@@ -81,7 +81,7 @@ def ones(shape: Any, *, dtype: Any = None, device: Any = None) -> Any:
         tensor([1., 1.])
     """
     check_device(device)
-    return lift(np.ones(_size(shape), as_dtype(dtype)))
+    return own(np.ones(_size(shape), as_dtype(dtype)))
 
 
 def empty(shape: Any, *, dtype: Any = None, device: Any = None) -> Any:
@@ -108,7 +108,7 @@ def full(shape: Any, fill_value: Any, *, dtype: Any = None, device: Any = None) 
         filled = Expand(size, tuple(range(len(size))))(fill_value)
         return filled if dtype is None else CAST[as_dtype(dtype)](filled)
     given = default_for(_kind(fill_value)) if dtype is None else as_dtype(dtype)
-    return lift(np.full(size, fill_value, given))
+    return own(np.full(size, fill_value, given))
 
 
 def _kind(x: Any) -> int:
@@ -178,9 +178,9 @@ def arange(
     dtype = as_dtype(dtype)
     first, last, distance = given
     if (last - first) * (1 if distance > 0 else -1) <= 0:
-        return lift(np.empty(0, dtype))
+        return own(np.empty(0, dtype))
     wide = np.arange(first, last, distance)
-    return lift(wide.astype(dtype))
+    return own(wide.astype(dtype))
 
 
 def _number(x: Any, asked: str) -> Any:
@@ -221,7 +221,7 @@ def linspace(
         dtype = complex_of(default_dtype()) if wide else default_dtype()
     dtype = as_dtype(dtype)
     compute = dtype if dtype_kind(dtype) >= FLOAT and dtype.kind != "V" else None
-    return lift(np.linspace(first, last, num, endpoint=endpoint, dtype=compute).astype(dtype))
+    return own(np.linspace(first, last, num, endpoint=endpoint, dtype=compute).astype(dtype))
 
 
 def logspace(start: Any, stop: Any, /, num: int, *, base: float = 10.0, dtype: Any = None) -> Any:
@@ -232,7 +232,7 @@ def logspace(start: Any, stop: Any, /, num: int, *, base: float = 10.0, dtype: A
         tensor([  1.,  10., 100.])
     """
     first, last = _number(start, "ad.logspace"), _number(stop, "ad.logspace")
-    return lift(np.logspace(first, last, num, base=base).astype(as_dtype(dtype)))
+    return own(np.logspace(first, last, num, base=base).astype(as_dtype(dtype)))
 
 
 def eye(
@@ -252,7 +252,7 @@ def eye(
                 [0., 1.]])
     """
     check_device(device)
-    return lift(np.eye(n_rows, n_cols, k=k, dtype=as_dtype(dtype)))
+    return own(np.eye(n_rows, n_cols, k=k, dtype=as_dtype(dtype)))
 
 
 def meshgrid(*xs: Any, indexing: str = "xy") -> tuple[Any, ...]:

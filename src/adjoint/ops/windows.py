@@ -130,15 +130,19 @@ def sliding(x: Any, kernel: Sequence[int], stride: Sequence[int], dilation: Sequ
 # -- arguments of the public functions -------------------------------------------------------------
 
 
+def as_tuple(given: Any) -> tuple[Any, ...]:
+    """A sequence as a tuple, anything else as a tuple of one."""
+    several = hasattr(given, "__iter__") and not isinstance(given, str)
+    return tuple(given) if several else (given,)
+
+
 def per_axis(what: str, given: Any, n: int, least: int = 1) -> tuple[int, ...]:
     """One int for each of `n` axes, from one for all or a sequence of them.
 
     Raises:
         ArgumentError: if there is another number of them, or one is below `least`.
     """
-    values = (
-        tuple(given) if isinstance(given, Sequence) and not isinstance(given, str) else (given,)
-    )
+    values = as_tuple(given)
     if len(values) == 1:
         values *= n
     if len(values) != n:
@@ -147,7 +151,7 @@ def per_axis(what: str, given: Any, n: int, least: int = 1) -> tuple[int, ...]:
     for value in values:
         try:
             out.append(value.__index__())
-        except AttributeError:
+        except (AttributeError, TypeError):
             raise ArgumentError(f"{what} must be an integer, got {value!r}") from None
     if min(out) < least:
         raise ArgumentError(f"{what} must be at least {least}, got {given!r}")
@@ -156,8 +160,9 @@ def per_axis(what: str, given: Any, n: int, least: int = 1) -> tuple[int, ...]:
 
 def both_sides(given: Any, n: int) -> Pairs:
     """Padding (low, high) for each of `n` axes, from ints, which hold for both sides, or pairs."""
-    if isinstance(given, Sequence) and any(isinstance(p, Sequence) for p in given):
-        pairs = [per_axis("padding", p, 2, 0) for p in given] * (n if len(given) == 1 else 1)
+    entries = as_tuple(given)
+    if any(isinstance(p, Sequence) for p in entries):
+        pairs = [per_axis("padding", p, 2, 0) for p in entries] * (n if len(entries) == 1 else 1)
         if len(pairs) != n:
             raise ArgumentError(f"padding has {len(pairs)} entries for {n} axes: {given!r}")
         return tuple((low, high) for low, high in pairs)
@@ -349,7 +354,7 @@ def fold(
 
 def _window_arguments(kernel: Any, stride: Any, dilation: Any, padding: Any) -> Any:
     """Number of axes, then kernel, stride, dilation and padding along each."""
-    n = len(kernel) if isinstance(kernel, Sequence) else 2
+    n = len(as_tuple(kernel)) if isinstance(kernel, Sequence) else 2
     return (
         n,
         per_axis("kernel_size", kernel, n),

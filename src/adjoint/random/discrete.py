@@ -17,7 +17,9 @@ from adjoint.ops.families import CAST
 from adjoint.ops.gather import take
 from adjoint.ops.random_rejection import RandomPoisson
 from adjoint.ops.cumulative import cumulative_sum
-from adjoint.ops.sort import argmax, argsort, searchsorted
+from adjoint.ops.reduce import argmax
+from adjoint.ops.search import searchsorted
+from adjoint.ops.sort import argsort
 from adjoint.random.continuous import Size, fraction, gumbel, parameter, the_shape
 from adjoint.random.generator import Generator, default_generator
 

@@ -286,8 +286,9 @@ class _FirstOrder:
                 "",
                 a,
                 b,
-                rtol * terms + 64 * self.eps * self.size + self.check.atol,
                 rtol,
+                # sums cancel: the error is relative to the terms
+                rtol * terms + 64 * self.eps * self.size + self.check.atol,
                 self.order,
                 self._mode("reverse") + " against forward",
                 "the identity <ct, J v> = <J' ct, v>",
@@ -316,15 +317,16 @@ class _FirstOrder:
         if self.check.rtol is not None:
             rtol = self.check.rtol
         a, b = float(pair[0]), float(pair[1])
-        allowed = rtol * max(abs(a), abs(b)) + 64 * self.eps * size + float(noise)
-        note = "" if n.settled else "Smaller steps change the differences: is there a kink nearby?"
+        rounding = 64 * self.eps * size + float(noise)
+        rounding = self.check.atol + (rounding if rounding < np.inf else 0.0)
+        note = "" if n.settled else "The function bends sharply or jumps: is there a kink nearby?"
         return Comparison(
             where,
             output,
             a,
             b,
-            allowed + self.check.atol,
             rtol,
+            rounding,
             self.order,
             self._mode(mode),
             n.method,

@@ -38,7 +38,7 @@ class Derivative(NamedTuple):
         values: the derivative of each output.
         noise: for each output, how much of it may be rounding, in the function or in the differences.
         method: ``differences`` or ``complex step``.
-        settled: whether halving the step changed little; at a kink or a pole it changes much.
+        settled: whether smaller steps change little; at a pole or a kink they change much.
     """
 
     values: Arrays
@@ -53,7 +53,7 @@ def directional(f: Function, xs: Arrays, vs: Arrays) -> Derivative:
     exact = complex_step(f, xs, vs)
     if exact is None or not _agree(exact, found):
         return found
-    return Derivative(exact, [np.full(np.shape(n), COMPLEX_STEP) for n in found.noise], "complex step", True)
+    return Derivative(exact, [np.full(np.shape(n), COMPLEX_STEP) for n in found.noise], "complex step", found.settled)
 
 
 def differences(f: Function, xs: Arrays, vs: Arrays) -> Derivative:
@@ -71,7 +71,9 @@ def differences(f: Function, xs: Arrays, vs: Arrays) -> Derivative:
     error: Arrays = [np.full(y.shape, np.inf) for y in base]
     noise: Arrays = [np.zeros(y.shape) for y in base]
     for _ in range(ATTEMPTS):
-        tried = _extrapolate([_central(f, xs, vs, h / RATIO**k) for k in range(LEVELS)])
+        rows = [_stencil(f, base, xs, vs, h / RATIO**k) for k in range(LEVELS)]
+        tried = _extrapolate([slopes for slopes, _ in rows])
+        bent = _bent(rows, h)
         for i, (value, spread) in enumerate(tried):
             rounding = 16 * eps * size[i] / h
             rounding += np.minimum(10 * np.nan_to_num(spread, nan=np.inf), eps ** (2 / 3) * largest)
@@ -84,18 +86,34 @@ def differences(f: Function, xs: Arrays, vs: Arrays) -> Derivative:
         ):
             break
         h *= SHRINK
-    settled = all(
+    settled = not bent and all(
         (e <= 1e-4 * np.abs(b).max(initial=0.0) + 10 * n).all()
         for e, b, n in zip(error, best, noise, strict=True)
     )
     return Derivative(best, noise, "differences", settled)
 
 
-def _central(f: Function, xs: Arrays, vs: Arrays, h: float) -> Arrays:
+def _stencil(f: Function, base: Arrays, xs: Arrays, vs: Arrays, h: float) -> tuple[Arrays, Arrays]:
+    """Central differences, and how far the value is from the middle of its neighbours."""
     up = f([x + h * v for x, v in zip(xs, vs, strict=True)])
     down = f([x - h * v for x, v in zip(xs, vs, strict=True)])
     with np.errstate(all="ignore"):
-        return [(_wide(a) - _wide(b)) / (2 * h) for a, b in zip(up, down, strict=True)]
+        slopes = [(_wide(a) - _wide(b)) / (2 * h) for a, b in zip(up, down, strict=True)]
+        bends = [
+            np.abs(_wide(a) - 2 * _wide(y) + _wide(b))
+            for a, y, b in zip(up, base, down, strict=True)
+        ]
+    return slopes, bends
+
+
+def _bent(rows: Sequence[tuple[Arrays, Arrays]], h: float) -> bool:
+    """Whether there is a kink: there the bend falls as the step, elsewhere as its square."""
+    (slopes, wide), (_, narrow) = rows[0], rows[-1]
+    return any(
+        bool(((b > 1e-3 * h * np.abs(s).max()) & (RATIO**3 * n > b)).any())
+        for s, b, n in zip(slopes, wide, narrow, strict=True)
+        if s.size
+    )
 
 
 def _extrapolate(rows: Sequence[Arrays]) -> list[tuple[Any, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from math import inf
 
 from adjoint.core.errors import AdjointError
 
@@ -21,8 +22,8 @@ class Comparison:
         output: the output and the index in it, where the mode tells outputs apart.
         analytic: what the rules gave.
         numeric: what it was compared with.
-        allowed: the difference that the tolerance allows.
         tolerance: the relative tolerance.
+        rounding: the difference that rounding may make on top.
         order: order of the derivative.
         mode: such as ``reverse over forward``.
         method: what `numeric` was found by.
@@ -33,31 +34,26 @@ class Comparison:
     output: str
     analytic: float
     numeric: float
-    allowed: float
     tolerance: float
+    rounding: float
     order: int
     mode: str
     method: str
     note: str = ""
 
     @property
-    def difference(self) -> float:
-        """Distance of the two; infinite where one is not a number."""
-        gap = abs(self.analytic - self.numeric)
-        return gap if gap == gap else float("inf")
-
-    @property
     def relative_error(self) -> float:
-        """Distance of the two, relative to the larger."""
+        """Distance of the two beyond rounding, relative to the larger."""
+        gap = abs(self.analytic - self.numeric)
+        if not gap < inf:
+            return inf
         size = max(abs(self.analytic), abs(self.numeric))
-        return self.difference / size if size else 0.0
+        return max(0.0, gap - self.rounding) / size if size else 0.0
 
     @property
     def excess(self) -> float:
-        """Distance of the two in units of what is allowed: above 1 the check fails."""
-        if self.difference == 0:
-            return 0.0
-        return self.difference / self.allowed if self.allowed else float("inf")
+        """The error in units of the tolerance: above 1 the check fails."""
+        return self.relative_error / self.tolerance if self.tolerance else inf
 
     def __str__(self) -> str:
         lines = [

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 import adjoint as ad
+from adjoint import random
 from adjoint.cost import Cost, count
 from adjoint.train.network import (
     Parameters,
@@ -124,7 +125,7 @@ def prepare(table: Table, settings: Settings) -> Run:
 
     Everything random follows from the seed: the division, the weights, the order of the batches.
     """
-    generator = ad.random.Generator(settings.seed)
+    generator = random.Generator(settings.seed)
     train, validation, test, scaling = _divide(table, generator)
     sizes = (table.inputs.shape[1], *settings.hidden, len(table.labels) or 1)
     weights = initialise(sizes, generator)
@@ -151,7 +152,8 @@ def fit(run: Run, on_epoch: Callable[[Run], None] | None = None) -> Run:
                 on_epoch(run)
     except KeyboardInterrupt:
         run.interrupted = True
-    run.test = measure(run, run.splits[2])
+    if run.best is not None:
+        run.test = measure(run, run.splits[2])
     return run
 
 
@@ -163,7 +165,7 @@ def _epochs(run: Run) -> Iterator[Epoch]:
     loss_of = _loss_function(run.table)
     for number in range(1, settings.epochs + 1):
         total = 0.0
-        order = ad.random.permutation(len(train), generator=run.generator).numpy()
+        order = random.permutation(len(train), generator=run.generator).numpy()
         for start in range(0, len(train), settings.batch_size):
             rows = order[start : start + settings.batch_size]
             batch = Split(train.inputs[rows], train.target[rows])
@@ -222,11 +224,13 @@ def _divide(table: Table, generator: Any) -> tuple[Split, Split, Split, dict[str
 
     Only the training rows say how to scale, or the test would know what it must not.
     """
-    order = ad.random.permutation(len(table), generator=generator).numpy()
+    order = random.permutation(len(table), generator=generator).numpy()
     n = len(order)
     first, second = n - 2 * (n * 15 // 100), n - n * 15 // 100
     rows = order[:first], order[first:second], order[second:]
-    scaling = {"input.mean": table.inputs[rows[0]].mean(0), "input.std": _std(table.inputs[rows[0]])}
+    seen = table.inputs[rows[0]]
+    spread = np.full(seen.shape[1:], seen.std()) if table.one_scale else _std(seen)
+    scaling = {"input.mean": seen.mean(0), "input.std": spread}
     inputs = (table.inputs - scaling["input.mean"]) / scaling["input.std"]
     target = table.target
     if not table.labels:

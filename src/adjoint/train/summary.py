@@ -22,8 +22,8 @@ def opening(run: Run) -> Group:
     table, settings = run.table, run.settings
     kinds = ", ".join(table.labels[:10]) + (", …" if len(table.labels) > 10 else "")
     what = f"a class: {kinds}" if table.labels else f"a quantity, for {table.reason}"
-    if table.labels and table.name != "digits":
-        what += f" ({table.reason})"
+    if table.labels and table.reason:
+        what += f", for {table.reason}"
     train, validation, test = run.parts
     layers = " → ".join(map(str, run.sizes))
     grid = Grid.grid(padding=(0, 2))
@@ -66,7 +66,7 @@ def verdict(run: Run) -> Group:
         f"with the weights of epoch {run.best.number}, the best on the validation rows "
         f"({score_text(run, run.best.score)})"
     )
-    return Group(line, Text(chosen, style="dim"), Text())
+    return Group(line, Text(chosen, style="dim"))
 
 
 def cost_table(run: Run) -> Group:
@@ -80,13 +80,11 @@ def cost_table(run: Run) -> Group:
         ("update", run.update_flops, times.update / steps),
     ]
     rows = min(run.settings.batch_size, run.parts[0])
-    grid = Grid(box=box.SIMPLE_HEAD, title=f"One step, {rows} rows", title_justify="left")
-    grid.add_column()
+    grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False)
+    grid.add_column(f"a step of {rows} rows", style="dim")
     for name in ("operations", "× forward", "time", "× forward"):
         grid.add_column(name, justify="right")
     for name, flops, seconds in [*roles, _sum(roles)]:
-        if name == "step":
-            grid.add_section()
         grid.add_row(
             name,
             f"{amount(flops)}FLOP",
@@ -94,34 +92,32 @@ def cost_table(run: Run) -> Group:
             duration(seconds),
             f"{seconds / roles[0][2]:.1f}",
         )
-    return Group(grid, _memory(cost), _without_chain_rule(run, cost, roles[0][2], roles[1][2]))
+    return Group(grid, _beside(run, cost, roles[0][2], roles[1][2]))
 
 
 def _sum(roles: list[tuple[str, int, float]]) -> tuple[str, int, float]:
-    return "step", sum(flops for _, flops, _ in roles), sum(s for _, _, s in roles)
+    return "together", sum(flops for _, flops, _ in roles), sum(s for _, _, s in roles)
 
 
-def _memory(cost: Cost) -> Text:
-    line = Text("Kept for the backward pass ")
-    line.append(f"{amount(cost.saved_bytes)}B", style=INTERESTING)
-    line.append(
-        f", gradients {amount(cost.gradient_bytes)}B; with those, at most "
-        f"{amount(cost.peak_bytes)}B at a time."
-    )
-    return line
-
-
-def _without_chain_rule(run: Run, cost: Cost, forward: float, backward: float) -> Text:
+def _beside(run: Run, cost: Cost, forward: float, backward: float) -> Grid:
+    """Memory, and what the same gradient would take without the chain rule."""
     passes = run.size + 1
-    line = Text("By finite differences, a gradient takes ")
-    line.append(f"{passes:,} forward passes", style=INTERESTING)
-    line.append(
-        f": {amount(cost.finite_differences(run.size))}FLOP, {duration(passes * forward)}. "
-        "Forward and backward together took "
+    times = passes * forward / (forward + backward)
+    grid = Grid.grid(padding=(0, 2))
+    grid.add_column(style="dim")
+    grid.add_column()
+    grid.add_row(
+        "memory",
+        f"{amount(cost.saved_bytes)}B kept for the backward pass, "
+        f"gradients {amount(cost.gradient_bytes)}B, peak {amount(cost.peak_bytes)}B",
     )
-    line.append(f"{passes * forward / (forward + backward):,.0f} times less", style=INTERESTING)
-    line.append(" time.\n")
-    return line
+    grid.add_row(
+        "otherwise",
+        f"{passes:,} forward passes by finite differences: "
+        f"{amount(cost.finite_differences(run.size))}FLOP, {duration(passes * forward)},\n"
+        f"{times:,.0f} times the time of forward and backward",
+    )
+    return grid
 
 
 def amount(n: float) -> str:

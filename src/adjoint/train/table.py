@@ -33,6 +33,7 @@ class Table:
         labels: the classes in order; empty if the target is a quantity.
         target_name: name of the target.
         reason: why the target was taken for classes or for a quantity.
+        one_scale: whether all columns are of one kind, as pixels are, and keep their proportions.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Table:
     labels: tuple[str, ...]
     target_name: str
     reason: str
+    one_scale: bool = False
 
     @property
     def task(self) -> str:
@@ -69,7 +71,7 @@ def digits() -> Table:
     columns = tuple(f"pixel {row},{column}" for row in range(8) for column in range(8))
     labels = tuple(str(k) for k in range(10))
     inputs, target = data.data.astype(np.float64), data.target.astype(np.int64)
-    return Table("digits", columns, inputs, target, labels, "digit", "ten kinds of digits")
+    return Table("digits", columns, inputs, target, labels, "digit", "", one_scale=True)
 
 
 def read_csv(path: str | Path, target: str | None) -> Table:

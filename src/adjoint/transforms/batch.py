@@ -6,11 +6,10 @@ axis in front of every value that depends on the batch: each card says what it d
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable, Sequence
 from typing import Any
-
-import numpy as np
 
 from adjoint.core.bind import setting, staged_leaf, state
 from adjoint.core.errors import ArgumentError, AxisError, ShapeError
@@ -19,7 +18,7 @@ from adjoint.core.program import evaluate, extract
 from adjoint.core.site import here
 from adjoint.core.tree import flatten
 from adjoint.core.types import Type, normalize_axis
-from adjoint.ops.shape import Expand, Permute
+from adjoint.ops.shape import Expand, Permute, refusal
 from adjoint.transforms.leaves import tensors
 from adjoint.transforms.reverse import grad
 
@@ -70,8 +69,9 @@ def vmap(
     @functools.wraps(f, updated=())
     def mapped(*args: Any, **kwargs: Any) -> Any:
         xs, structure = tensors((args, kwargs), "vmap: argument")
-        axes = _axes_for(axes_in, args, kwargs)
-        size = _batch_size(xs, axes)
+        axes = _axes_for(axes_in, structure.rebuild(range(len(xs))), len(xs))
+        names = [_argument(path) for path in structure.paths()]
+        size = _batch_size(xs, axes, names)
         site = here()
         staged: list[Any] = []
         inner: list[Any] = []
@@ -115,60 +115,86 @@ def to_front(x: Any, axis: int) -> Any:
     return Permute((axis, *(a for a in range(x.ndim) if a != axis)))(x)
 
 
-def _axes_for(in_axes: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> list[int | None]:
-    """The batch axis of every leaf; keyword arguments are batched along axis 0."""
-    if in_axes is None or isinstance(in_axes, int):
-        per_arg: Sequence[Any] = [in_axes] * len(args)
-    elif isinstance(in_axes, tuple | list):
-        per_arg = in_axes
-        if len(per_arg) != len(args):
-            raise ArgumentError(
-                f"vmap: in_axes has {len(per_arg)} entries, the call {len(args)} arguments"
-            )
-    else:
-        per_arg = [in_axes] * len(args)
-    axes: list[int | None] = []
+def _axes_for(in_axes: Any, numbered: tuple[Any, Any], n: int) -> list[int | None]:
+    """The batch axis of every leaf; keyword arguments are batched along axis 0.
+
+    Args:
+        in_axes: what the user gave.
+        numbered: the arguments and keyword arguments, with its number in the place of each leaf.
+        n: the number of leaves.
+    """
+    args, kwargs = numbered
+    per_arg: Sequence[Any] = in_axes if isinstance(in_axes, tuple | list) else [in_axes] * len(args)
+    if len(per_arg) != len(args):
+        raise ArgumentError(
+            f"vmap: in_axes has {len(per_arg)} entries, the call {len(args)} positional arguments"
+        )
+    axes: list[int | None] = [0] * n
     for spec, arg in zip(per_arg, args, strict=True):
-        axes += _spread(spec, arg)
-    return axes + [0] * len(flatten(kwargs)[0])
+        _spread(spec, arg, axes, "in_axes")
+    _spread(0, kwargs, axes, "in_axes")
+    return axes
 
 
-def _spread(spec: Any, tree: Any) -> list[int | None]:
-    """One axis for each leaf of a tree, from an axis or a tree of axes that is a prefix of it."""
+def _spread(spec: Any, numbered: Any, axes: list[int | None], what: str) -> None:
+    """Note the axis of each leaf, from an axis or a tree of axes that is a prefix of the tree."""
     if spec is None or isinstance(spec, int):
-        return [spec] * len(flatten(tree)[0])
-    if isinstance(spec, dict) and isinstance(tree, dict):
-        return [a for key in sorted(tree) for a in _spread(spec[key], tree[key])]
+        for i in flatten(numbered)[0]:
+            axes[i] = spec
+        return
+    for inner, part in _parts(spec, numbered, what):
+        _spread(inner, part, axes, what)
+
+
+def _parts(spec: Any, tree: Any, what: str) -> list[tuple[Any, Any]]:
+    """Entries of two containers that belong together."""
+    if isinstance(spec, dict) and isinstance(tree, dict) and spec.keys() == tree.keys():
+        return [(spec[key], tree[key]) for key in tree]
     if isinstance(spec, tuple | list) and isinstance(tree, tuple | list) and len(spec) == len(tree):
-        return [a for s, t in zip(spec, tree, strict=True) for a in _spread(s, t)]
-    raise ArgumentError(f"vmap: in_axes {spec!r} does not fit an argument of {type(tree).__name__}")
+        return list(zip(spec, tree, strict=True))
+    if dataclasses.is_dataclass(spec) and type(spec) is type(tree):
+        names = [field.name for field in dataclasses.fields(spec)]
+        return [(getattr(spec, name), getattr(tree, name)) for name in names]
+    raise ArgumentError(
+        f"vmap: {what} {spec!r} does not fit a {type(tree).__name__}"
+        + (f" with the keys {sorted(map(str, tree))}" if isinstance(tree, dict) else "")
+    )
 
 
-def _batch_size(xs: Sequence[Any], axes: Sequence[int | None]) -> int:
-    sizes: dict[int, Any] = {}
-    for x, axis in zip(xs, axes, strict=True):
+def _argument(path: str) -> str:
+    """How an argument is called in an error, from its path in ``(args, kwargs)``."""
+    kind, name, *inner = path.split(".")
+    shown = f"argument {name}" if kind == "0" else name
+    return f"{shown} at {'.'.join(inner)!r}" if inner else shown
+
+
+def _batch_size(xs: Sequence[Any], axes: Sequence[int | None], names: Sequence[str]) -> int:
+    """The size that all batch axes share."""
+    sizes: dict[int, tuple[str, Any]] = {}
+    for x, axis, name in zip(xs, axes, names, strict=True):
         if axis is None:
             continue
         if x.ndim == 0:
-            raise AxisError("vmap: a scalar has no axis to map over; use in_axes=None for it")
-        sizes.setdefault(x.shape[normalize_axis(axis, x.ndim, "in_axes")], x)
+            fact = AxisError(f"{name} is a scalar, which has no axis to map over")
+            raise refusal("vmap", fact, (name, x), hint="in_axes=None for it.")
+        try:
+            at = normalize_axis(axis, x.ndim, f"in_axes of {name}")
+        except AxisError as error:
+            raise refusal("vmap", error, (name, x)) from None
+        sizes.setdefault(x.shape[at], (name, x))
     if not sizes:
         raise ArgumentError("vmap: no argument is batched; at least one in_axes must be an int")
     if len(sizes) > 1:
-        (n, x), (m, y) = list(sizes.items())[:2]
-        raise ShapeError(
-            f"vmap: batch sizes differ: {n} for an argument of shape {x.shape}, "
-            f"{m} for one of shape {y.shape}"
-        )
+        (n, (first, x)), (m, (second, y)) = list(sizes.items())[:2]
+        fact = ShapeError(f"batch sizes differ: {n} of {first}, {m} of {second}")
+        raise refusal("vmap", fact, (first, x), (second, y))
     return next(iter(sizes))
 
 
 def _place_axes(values: Sequence[Any], out_axes: Any, size: int, structure: Any) -> list[Any]:
     """Batch axes of the results moved to where they were asked for."""
-    if out_axes is None or isinstance(out_axes, int):
-        axes: Sequence[Any] = [out_axes] * len(values)
-    else:
-        axes = _spread(out_axes, structure.rebuild([np.zeros(())] * len(values)))
+    axes: list[int | None] = [0] * len(values)
+    _spread(out_axes, structure.rebuild(range(len(values))), axes, "out_axes")
     out: list[Any] = []
     for value, axis in zip(values, axes, strict=True):
         if axis is None:

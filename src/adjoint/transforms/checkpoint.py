@@ -118,4 +118,9 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
 
 def _known(nodes: Sequence[Node]) -> bool:
     """Whether the nodes were computed rather than staged; staged graphs keep nothing anyway."""
-    return not any(v.__class__ is Type for node in nodes for v in node.saved or ())
+    return not any(
+        v.__class__ is Type
+        for node in nodes
+        if node.saved.__class__ is tuple  # a checkpoint inside of this one keeps nothing either
+        for v in node.saved or ()
+    )

@@ -52,11 +52,10 @@ class Carry:
                     here(),
                 )
             )
-        fitted = [
-            np.asarray(x, t.dtype) if x.__class__ in SCALARS and promote(t.dtype, x) == t.dtype else x
-            for x, t in zip(leaves, self.types, strict=True)
-        ]
-        return tensors(structure.rebuild(fitted), f"{self.name}: the new carry")[0]
+        for i, (x, t) in enumerate(zip(leaves, self.types, strict=True)):
+            if x.__class__ in SCALARS and promote(t.dtype, x) == t.dtype:
+                leaves[i] = np.asarray(x, t.dtype)
+        return tensors(structure.rebuild(leaves), f"{self.name}: the new carry")[0]
 
     def grown(self, new: Sequence[Any]) -> bool:
         """Whether Python numbers had to take the dtype that a step gave them.
@@ -81,5 +80,5 @@ class Carry:
         where = f"the carry {path!r}" if path else "the carry"
         error = ShapeError if before.shape != after.shape else DTypeError
         hint = "" if error is ShapeError else f"start with {after}, or end the step with {before}."
-        fact = f"{where} goes into a step as {before} and comes out as {after}; it must stay the same"
+        fact = f"{where} goes into a step as {before} and comes out as {after}"
         return error(explain(fact, self.name, [("start", x)], here(), hint))

@@ -23,18 +23,15 @@ from adjoint.ops.compare import GREATER_EQUAL
 from adjoint.ops.families import CAST, ZERO
 from adjoint.ops.select import WHERE
 from adjoint.transforms.batch import Batched, apply_batched
-from adjoint.transforms.control import (
-    AbstractControl,
+from adjoint.transforms.control import AbstractControl, check_types, close, interned, staged
+from adjoint.transforms.control_graph import (
     Run,
     batched_graph,
     blank,
-    check_types,
-    close,
     expanded,
     pulled,
     pushed,
     runner,
-    staged,
     used_in,
     zeros,
 )
@@ -197,18 +194,16 @@ class Cond(AbstractControl):
     @classmethod
     def samples(cls, rng: Any) -> Iterator[Sample]:
         t = Type((3,), np.dtype(np.float64))
-        graphs: list[Graph] = []
-        for f in (lambda x, y: [x * y, x], lambda x, y: [y * y * y, y], lambda x, y: [x, x + y]):
-            x, y = (staged_leaf(t) for _ in range(2))
-            graphs.append(extract([x, y], f(x, y), x.node.seq))
-        branches, _ = close(graphs)
+        x, y = (staged_leaf(t) for _ in range(2))
+        results = ([x * y, x], [y * y * y, y], [x, x + y])
+        branches, _ = close([extract([x, y], outs, x.node.seq) for outs in results])
         xs = [rng.normal(size=3), rng.normal(size=3)]
         yield cls(tuple(branches[:2])), [np.array(True), *xs]
         yield cls(tuple(branches[:2])), [np.array(False), *xs]
         yield cls(tuple(branches)), [np.array(2), *xs]
 
 
-# -- public functions --------------------------------------------------------------------------------
+# -- public functions ------------------------------------------------------------------------------
 
 
 def cond(
@@ -311,7 +306,7 @@ def _choose(
     _follow(graphs, [numbers for _, (_, numbers) in found])
     _agree(name, labels, graphs, trees[0].paths())
     branches, held = close(graphs, user=True)
-    outs = Cond(tuple(branches))(index, *held, *xs) if branches[0].outputs else ()
+    outs = interned(Cond(tuple(branches)))(index, *held, *xs) if branches[0].outputs else ()
     return trees[0].rebuild(list(outs))
 
 
@@ -341,9 +336,7 @@ def _follow(graphs: Sequence[Graph], numbers: Sequence[Sequence[Any]]) -> None:
                 graph.outputs = (*graph.outputs[:j], x.node, *graph.outputs[j + 1 :])
 
 
-def _agree(
-    name: str, labels: Sequence[str], graphs: Sequence[Graph], paths: Sequence[str]
-) -> None:
+def _agree(name: str, labels: Sequence[str], graphs: Sequence[Graph], paths: Sequence[str]) -> None:
     """Refuse branches whose results differ in type."""
     for label, graph in zip(labels, graphs, strict=True):
         for first, other, path in zip(graphs[0].out_types, graph.out_types, paths, strict=True):

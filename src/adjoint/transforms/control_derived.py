@@ -13,10 +13,10 @@ from adjoint.core.bind import lift
 from adjoint.core.graph import Handle, Node
 from adjoint.core.program import Graph
 from adjoint.core.types import Type, is_inexact
-from adjoint.transforms.control import (
+from adjoint.transforms.control import close
+from adjoint.transforms.control_graph import (
     Flags,
     blank,
-    close,
     plus,
     pulled,
     pushed,
@@ -52,7 +52,7 @@ class Derived:
         """The carries of the other scan that are read, as they were before each step."""
         return tuple(what for kind, what in self.sources if kind == "stack")
 
-    def apply(self, scan: Any, given: Sequence[Any], out: Any, xs: Sequence[Any]) -> tuple[Any, ...]:
+    def apply(self, scan: Any, given: Sequence[Any], out: Any, xs: Sequence[Any]) -> Any:
         """The derived scan, applied to what its operands stand for."""
         n = scan.n_out
         stacks = {i: n + h for h, i in enumerate(scan.keep)}

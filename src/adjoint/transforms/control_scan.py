@@ -28,23 +28,21 @@ from adjoint.core.site import here
 from adjoint.core.types import Type, is_inexact
 from adjoint.ops.families import ZERO
 from adjoint.ops.shape import Permute
-from adjoint.transforms.control import (
-    AbstractControl,
+from adjoint.transforms.control import AbstractControl, check_types, close, interned, staged
+from adjoint.transforms.control_carry import Carry
+from adjoint.transforms.control_derived import Derived, backward_of, forward_of
+from adjoint.transforms.control_graph import (
     Flags,
     Run,
     batched_graph,
-    check_types,
-    close,
     expanded,
     runner,
     settled,
-    staged,
 )
-from adjoint.transforms.control_carry import Carry
-from adjoint.transforms.control_derived import Derived, backward_of, forward_of
 from adjoint.transforms.leaves import tensors
 
 __all__ = ["scan"]
+
 
 @final
 class Scan(AbstractControl):
@@ -91,9 +89,13 @@ class Scan(AbstractControl):
 
     def keeping(self, keep: tuple[int, ...]) -> Scan:
         """The same scan that also puts out these carries of every step."""
-        card = Scan(self.body, self.n_consts, self.n_carry, self.length, self.reverse, keep)
-        card.__dict__["made"] = self.made
-        return card
+        if keep == self.keep:
+            return self
+        if ("keeping", keep) not in self.made:
+            card = Scan(self.body, self.n_consts, self.n_carry, self.length, self.reverse, keep)
+            card.__dict__["made"] = self.made
+            self.made["keeping", keep] = card
+        return self.made["keeping", keep]
 
     def lean(self, used: set[int]) -> Primitive:
         return self.keeping(()) if self.keep and max(used, default=0) < self.n_out else self
@@ -115,10 +117,9 @@ class Scan(AbstractControl):
     def value(self, *xs: Any) -> Any:
         k, at = self.n_consts, self.first_x
         consts, carry, along = xs[:k], list(xs[k:at]), xs[at:]
-        ys, kept = (
-            [np.empty((self.length, *t.shape), t.dtype) for t in types]
-            for types in (self.body.out_types[self.n_carry :], [self._carry_type(i) for i in self.keep])
-        )
+        stacks = [np.empty(t.shape, t.dtype) for t in self._stacked_types()]
+        ys = stacks[: len(stacks) - len(self.keep)]
+        kept = stacks[len(ys) :]
         steps = range(self.length)
         for t in reversed(steps) if self.reverse else steps:
             for i, stack in zip(self.keep, kept, strict=True):
@@ -127,22 +128,19 @@ class Scan(AbstractControl):
             carry = outs[: self.n_carry]
             for y, stack in zip(outs[self.n_carry :], ys, strict=True):
                 stack[t] = y
-        return (*map(np.asarray, carry), *ys, *kept)
+        return (*map(np.asarray, carry), *stacks)
 
-    def _carry_type(self, i: int) -> Type:
-        return self.body.inputs[self.n_consts + i].type
+    def _stacked_types(self) -> list[Type]:
+        """Types of the outputs after the carry."""
+        kept = (self.body.inputs[self.n_consts + i].type for i in self.keep)
+        return [self.stacked(t) for t in (*self.body.out_types[self.n_carry :], *kept)]
 
     def out_type(self, *types: Any) -> Any:
         at = self.first_x
         wanted = self.body.in_types
         steps = [*wanted[:at], *map(self.stacked, wanted[at:])]
         check_types(types, steps, self.operand_names(len(steps)))
-        outs = self.body.out_types
-        return (
-            *outs[: self.n_carry],
-            *map(self.stacked, outs[self.n_carry :]),
-            *(self.stacked(self._carry_type(i)) for i in self.keep),
-        )
+        return (*self.body.out_types[: self.n_carry], *self._stacked_types())
 
     def cost(self, *types: Any) -> int:
         return self.length * self.body.flops()
@@ -159,7 +157,8 @@ class Scan(AbstractControl):
         operands: list[Any] = list(xs[:k])
         for x, flag, has in zip(xs[k:at], flags[k:at], batched[k:at], strict=True):
             operands.append(expanded(size, x) if flag and not has else x)
-        operands += [_swapped(x) if has else x for x, has in zip(xs[at:], batched[at:], strict=True)]
+        for x, has in zip(xs[at:], batched[at:], strict=True):
+            operands.append(_swapped(x) if has else x)
         outs = card(*held, *operands)
         on = (*out_flags, *(flags[k + i] for i in self.keep))
         return tuple(
@@ -271,7 +270,7 @@ def scan(
 
 def loop(
     name: str,
-    f: Callable[[Any, Any], tuple[Any, Any]],
+    f: Callable[[Any, Any], Any],
     carry: Any,
     xs: Any = None,
     length: int | None = None,
@@ -298,7 +297,8 @@ def loop(
     (body,), held = close([graph], user=True)
     outs: list[Any] = []
     if body.outputs:
-        outs = [lift(o) for o in Scan(body, len(held), n, steps, reverse)(*held, *start.xs, *along)]
+        card = interned(Scan(body, len(held), n, steps, bool(reverse)))
+        outs = [lift(o) for o in card(*held, *start.xs, *along)]
     return start.structure.rebuild(outs[:n]), y_structure.rebuild(outs[n:])
 
 

@@ -24,22 +24,19 @@ from adjoint.core.types import BOOL, INT, Type, dtype_kind
 from adjoint.ops.compare import LESS
 from adjoint.ops.families import CAST
 from adjoint.ops.select import WHERE
-from adjoint.transforms.control import (
-    AbstractControl,
+from adjoint.transforms.control import AbstractControl, check_types, close, interned, staged
+from adjoint.transforms.control_carry import Carry
+from adjoint.transforms.control_graph import (
     Run,
     batched_graph,
     blank,
-    check_types,
-    close,
     expanded,
     pushed,
     reached,
     runner,
     settled,
-    staged,
     zeros,
 )
-from adjoint.transforms.control_carry import Carry
 from adjoint.transforms.control_scan import loop
 
 __all__ = ["fori_loop", "while_loop"]
@@ -84,24 +81,24 @@ class While(AbstractControl):
         return bind(self, *xs)
 
     def _recorded(self, xs: list[Any]) -> Any:
-        consts, carry = xs[: self.n_consts], xs[self.n_consts :]
+        consts, carry = xs[: self.n_consts], list(xs[self.n_consts :])
         while True:
             (going,) = evaluate(self.cond, [*consts, *carry])
             if not np.any(going.value):
                 return tuple(carry)
-            new = map(lift, evaluate(self.body, [*consts, *carry]))
-            if not going.ndim:
-                carry = list(new)
-                continue
-            axes = [(*going.shape, *(1,) * (c.ndim - going.ndim)) for c in carry]
-            carry = [
-                WHERE(going.reshape(shape), after, before)
-                for shape, after, before in zip(axes, new, carry, strict=True)
-            ]
+            new = [lift(x) for x in evaluate(self.body, [*consts, *carry])]
+            if going.ndim:
+                axes = [(*going.shape, *(1,) * (c.ndim - going.ndim)) for c in carry]
+                new = [
+                    WHERE(going.reshape(shape), after, before)
+                    for shape, after, before in zip(axes, new, carry, strict=True)
+                ]
+            carry = new
 
     def value(self, *xs: Any) -> Any:
         going, step = self.runs
-        consts, carry = xs[: self.n_consts], list(xs[self.n_consts :])
+        consts = xs[: self.n_consts]
+        carry: list[Any] = list(xs[self.n_consts :])
         while True:
             (on,) = going([*consts, *carry])
             if not np.any(on):
@@ -132,7 +129,7 @@ class While(AbstractControl):
         if ("pushed", given) not in self.made:
             self.made["pushed", given] = self._pushed(given)
         card, held, moved = self.made["pushed", given]
-        start = {i: zeros(types[i]) if dots[i] is None else dots[i] for i in moved}
+        start: dict[int, Any] = {i: zeros(types[i]) if dots[i] is None else dots[i] for i in moved}
         lead = [dot for i, dot in start.items() if i < k]
         found = iter(card(*held, *xs[:k], *lead, *xs[k:], *list(start.values())[len(lead) :]))
         n = len(types) - k
@@ -187,18 +184,14 @@ class While(AbstractControl):
     def samples(cls, rng: Any) -> Iterator[Sample]:
         # integers: floats would be asked for a gradient in reverse mode, which it has not
         whole = Type((), np.dtype(np.int64))
-        graphs: list[Graph] = []
-        for f in (lambda n, x, y: [LESS(x, n)], lambda n, x, y: [x * x + 1, y + x]):
-            n, x, y = (staged_leaf(whole) for _ in range(3))
-            graphs.append(extract([n, x, y], f(n, x, y), n.node.seq))
-        (cond, body), _ = close(graphs)
+        n, x, y = (staged_leaf(whole) for _ in range(3))
+        results = ([LESS(x, n)], [x * x + 1, y + x])
+        (cond, body), _ = close([extract([n, x, y], outs, n.node.seq) for outs in results])
         yield cls(cond, body, 1), [np.array(100), np.array(1), np.array(0)]
         yield cls(cond, body, 1), [np.array(0), np.array(3), np.array(5)]
 
 
-def while_loop(
-    cond_fn: Callable[[Any], Any], body_fn: Callable[[Any], Any], carry: Any
-) -> Any:
+def while_loop(cond_fn: Callable[[Any], Any], body_fn: Callable[[Any], Any], carry: Any) -> Any:
     """The carry after a loop that goes on for as long as a condition holds.
 
     The same as this Python loop::
@@ -226,8 +219,8 @@ def while_loop(
         tensor(6561.)
 
     **Gradient:** through the steps that were taken, in both modes. A staged loop has forward mode
-    only, and raises NotDifferentiable in reverse mode: there the number of steps is not known. `scan`
-    and `fori_loop` with Python ints as bounds have both.
+    only, and raises NotDifferentiable in reverse mode, because its number of steps is not known.
+    `scan` and `fori_loop` with Python ints as bounds have both.
     """
     start = Carry("while_loop", carry)
     xs = list(start.xs)
@@ -265,7 +258,7 @@ def _stage(
         body, _ = staged(lambda leaves: (step(leaves), None), start.types, site)
     cond, _ = staged(lambda leaves: ([going(leaves)], None), start.types, site)
     (cond, body), held = close([cond, body], user=True)
-    outs = While(cond, body, len(held))(*held, *start.xs)
+    outs = interned(While(cond, body, len(held)))(*held, *start.xs)
     return [lift(o) for o in outs]
 
 
@@ -314,5 +307,6 @@ def _bound(x: Any, what: str) -> Any:
     x = lift(x)
     if x.ndim or dtype_kind(x.dtype) != INT:
         fact = f"{what} must be one integer, got {Type.of(x)}"
-        raise (ShapeError if x.ndim else DTypeError)(explain(fact, "fori_loop", [(what, x)], here()))
+        error = ShapeError if x.ndim else DTypeError
+        raise error(explain(fact, "fori_loop", [(what, x)], here()))
     return int(x.value) if x.known and not state.staging else x

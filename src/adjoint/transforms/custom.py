@@ -17,7 +17,7 @@ from adjoint.ops.families import AbstractGeneral
 from adjoint.ops.shape import Expand
 from adjoint.ops.stop import STOP
 from adjoint.transforms.batch import vmap
-from adjoint.transforms.leaves import tensors
+from adjoint.transforms.leaves import released, tensors
 
 __all__ = ["custom_gradient", "stop_gradient"]
 
@@ -125,12 +125,14 @@ def custom_gradient(f: Callable[..., Any]) -> Callable[..., Any]:
         result = f(*structure.rebuild(xs), **kwargs)
         if not isinstance(result, tuple) or len(result) != 2 or not callable(result[1]):
             raise ArgumentError(
-                f"custom_gradient: {f.__name__} must return (out, pullback), "
+                f"custom_gradient: {getattr(f, '__name__', f)} must return (out, pullback), "
                 f"it returned {type(result).__name__}"
             )
         outs, out_structure = tensors(result[0], "custom_gradient: out")
         if not state.recording:
             return result[0]
+        if all(x.known and not x.node.tracked for x in xs):  # nobody can ask for a gradient
+            return out_structure.rebuild([released(o, xs) for o in outs])
         graph, residuals = _stage_pullback(result[1], xs, outs, out_structure, len(args), structure)
         with setting(recording=True):
             shown = Override(graph, len(outs), len(xs))(*outs, *xs, *residuals)
@@ -151,7 +153,19 @@ def _stage_pullback(
     cts = [staged_leaf(Type.of(o.value)) for o in outs]
     since = cts[0].node.seq
     grads = pullback(out_structure.rebuild(cts))
-    given = (grads,) if n_args == 1 and not isinstance(grads, tuple) else tuple(grads)
+    leaves = _gradients(grads, xs, n_args, structure)
+    graph = extract(cts, leaves, since)
+    held = list(graph.constants.items())
+    inputs = (*graph.inputs, *[node for node, _ in held])
+    pure = Graph(inputs, graph.nodes, graph.outputs, {})
+    return pure, [tensor for _, tensor in held]
+
+
+def _gradients(grads: Any, xs: Sequence[Any], n_args: int, structure: Any) -> list[Any]:
+    """What the pullback returned as one gradient for each leaf of the arguments, checked."""
+    several = isinstance(grads, tuple | list) and n_args != 1
+    alone = isinstance(grads, tuple) and len(grads) == 1
+    given = tuple(grads) if several or alone else (grads,)
     if len(given) != n_args:
         raise ArgumentError(
             f"custom_gradient: the pullback returned {len(given)} gradients for {n_args} arguments"
@@ -159,18 +173,19 @@ def _stage_pullback(
     if any(g is None for g in given):
         blank = structure.rebuild(xs)
         given = tuple(_zeros_tree(b) if g is None else g for b, g in zip(blank, given, strict=True))
-    leaves, _ = tensors(given, "custom_gradient: gradient")
+    leaves, found = tensors(given, "custom_gradient: gradient")
+    if found != structure:
+        raise ArgumentError(
+            f"custom_gradient: the pullback returned the structure {found} "
+            f"for arguments of the structure {structure}"
+        )
     for x, g in zip(xs, leaves, strict=True):
         if g.shape != x.shape and is_inexact(x.dtype):
             raise ShapeError(
                 f"custom_gradient: the pullback returned shape {g.shape} "
                 f"for an argument of shape {x.shape}"
             )
-    graph = extract(cts, leaves, since)
-    held = list(graph.constants.items())
-    inputs = (*graph.inputs, *[node for node, _ in held])
-    pure = Graph(inputs, graph.nodes, graph.outputs, {})
-    return pure, [tensor for _, tensor in held]
+    return leaves
 
 
 def _zeros_tree(tree: Any) -> Any:

@@ -22,7 +22,7 @@ from adjoint.core.graph import Node, Pick, leaf
 from adjoint.core.site import here
 from adjoint.ops.families import CAST, ZERO
 from adjoint.ops.shape import Expand, unbroadcast
-from adjoint.transforms.leaves import call_recorded, tensors, zeros_like
+from adjoint.transforms.leaves import call_recorded, released, tensors, zeros_like
 from adjoint.transforms.reverse import Differentiated, watched
 
 __all__ = ["jvp", "linearize"]
@@ -43,6 +43,12 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
         >>> ad.jvp(lambda x: x**3, (2.0,), (1.0,))
         (tensor(8.), tensor(12.))
     """
+    for what, given in (("primals", primals), ("tangents", tangents)):
+        if not isinstance(given, tuple | list):
+            raise ArgumentError(
+                f"jvp: {what} must be a tuple with one entry per argument of the function, "
+                f"got {type(given).__name__}"
+            )
     out, push = linearize(f, *primals)
     return out, push(*tangents)
 
@@ -74,14 +80,7 @@ def linearize(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., 
             [zeros_like(o) if d is None else d for o, d in zip(outs, pushed, strict=True)]
         )
 
-    shown = (
-        outs
-        if again
-        else [
-            make(o.value, leaf(o.value, False, o.node.site)) if o.known and o.node.tracked else o
-            for o in outs
-        ]
-    )
+    shown = outs if again else [released(o, chosen.xs) for o in outs]
     return structure.rebuild(shown), push
 
 

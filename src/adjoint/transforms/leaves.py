@@ -14,6 +14,7 @@ from adjoint.core.site import here
 from adjoint.core.tree import Structure, flatten
 from adjoint.core.types import is_inexact
 from adjoint.ops.families import AbstractLinearMap
+from adjoint.ops.stop import STOP
 
 
 @final
@@ -51,7 +52,7 @@ def tensors(tree: Any, what: str = "argument") -> tuple[list[Any], Structure]:
     return out, structure
 
 
-def alias(x: Any, what: str = "argument") -> Any:
+def alias(x: Any, what: str, name: str) -> Any:
     """A fresh tensor of the same value that gradients are asked of.
 
     It stays linked to where `x` came from if somebody around differentiates too.
@@ -60,7 +61,7 @@ def alias(x: Any, what: str = "argument") -> Any:
         raise DTypeError(
             explain(
                 f"{what} has dtype {x.dtype}, which has no gradient",
-                "grad",
+                name,
                 [("x", x)],
                 here(),
                 "x.astype('float32'), or leave it out of argnums.",
@@ -71,6 +72,18 @@ def alias(x: Any, what: str = "argument") -> Any:
     saved = (x.value, x.value) if not x.known else (None, x.node)
     code, offset = here()
     return make(x.value, Node(ALIAS, (x.node,), saved, 1, x.shape, x.dtype, code, offset))
+
+
+def released(x: Any, fresh: Sequence[Any]) -> Any:
+    """The same value without the history that begins at `fresh`, which nobody else watches."""
+    if not x.node.tracked:
+        return x
+    if x.known:
+        return make(x.value, leaf(x.value, False, x.node.site))
+    if any(alias.known for alias in fresh):
+        with setting(recording=False):
+            return STOP(x)
+    return x  # staged from end to end: what it depends on decides when the graph is evaluated
 
 
 def zeros_like(x: Any) -> Any:
@@ -85,7 +98,10 @@ def as_argnums(argnums: int | Sequence[int], n: int, name: str) -> tuple[int, ..
     out = tuple(a + n if a < 0 else a for a in given)
     for a, raw in zip(out, given, strict=True):
         if not 0 <= a < n:
-            raise ArgumentError(f"{name}: argnums {raw} but the call has {n} positional arguments")
+            noun = "argument" if n == 1 else "arguments"
+            raise ArgumentError(f"{name}: argnums {raw}, but the call has {n} positional {noun}")
+    if len(set(out)) != len(out):
+        raise ArgumentError(f"{name}: argnums {given} name an argument twice")
     return out
 
 

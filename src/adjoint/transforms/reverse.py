@@ -13,10 +13,18 @@ from adjoint.core.bind import make, setting, state
 from adjoint.core.errors import ArgumentError, DTypeError, ShapeError, explain
 from adjoint.core.graph import Handle, Node, leaf
 from adjoint.core.site import here
-from adjoint.core.tree import Structure, flatten
+from adjoint.core.tree import Structure, flatten, tree_map
 from adjoint.core.types import FLOAT, dtype_kind
 from adjoint.ops.families import CAST
-from adjoint.transforms.leaves import alias, as_argnums, call_recorded, tensors, zeros_like
+from adjoint.transforms.leaves import (
+    ALIAS,
+    alias,
+    as_argnums,
+    call_recorded,
+    released,
+    tensors,
+    zeros_like,
+)
 
 __all__ = ["grad", "value_and_grad", "vjp"]
 
@@ -32,7 +40,7 @@ class Differentiated:
             leaves, structure = tensors(args[a], f"{name}: argument {a}")
             paths = structure.paths()
             fresh = [
-                alias(x, f"argument {a}" + (f" at {p!r}" if p else ""))
+                alias(x, f"argument {a}" + (f" at {p!r}" if p else ""), name)
                 for x, p in zip(leaves, paths, strict=True)
             ]
             self.args[a] = structure.rebuild(fresh)
@@ -50,9 +58,16 @@ class Differentiated:
 
 
 def watched(roots: Sequence[Node], fresh: Sequence[Any]) -> bool:
-    """Whether somebody around this transform may differentiate its result again."""
+    """Whether somebody around this transform may differentiate its result again.
+
+    It is so if gradients flow from where someone else asks for them: a leaf that wants one, or an
+    alias that another transform made (of a leaf that wants none, while a function is staged).
+    """
     mine = {x.node for x in fresh}
-    return any(node.op is None and node not in mine for node in tracked_ancestors(roots))
+    return any(
+        node not in mine and (node.op is None or (node.op is ALIAS and not node.inputs[0].tracked))
+        for node in tracked_ancestors(roots)
+    )
 
 
 def pull(
@@ -149,18 +164,21 @@ def value_and_grad(
         named = dict(zip(names, chosen.args[len(args) :], strict=True))
         result = call_recorded(f, chosen.args[: len(args)], kwargs | named)
         loss, aux = _split(result, has_aux)
-        on_tensors = not loss.known or (outer and watched([loss.node], chosen.xs))
+        rest = [x for x in flatten(aux)[0] if isinstance(x, Handle)]
+        seen = outer and watched([loss.node, *[x.node for x in rest]], chosen.xs)
+        on_tensors = seen or not loss.known
         ct = _one(loss)
-        with setting(recording=outer):
+        with setting(recording=seen):
             grads = pull([loss], [ct], chosen.xs, on_tensors, retain=on_tensors)
         trees = chosen.rebuild(grads)
         shown = trees[0] if isinstance(numbers, int) else tuple(trees[: len(positions)])
         if names:
             by_name = dict(zip(names, trees[len(positions) :], strict=True))
             shown = by_name if numbers == () else (shown, by_name)
-        if not on_tensors:
-            loss = make(loss.value, leaf(loss.value, False, loss.node.site))
-            aux = _released(aux)
+        if not seen:
+            loss, aux = tree_map(
+                lambda x: released(x, chosen.xs) if isinstance(x, Handle) else x, (loss, aux)
+            )
         return ((loss, aux) if has_aux else loss), shown
 
     return value_and_gradient
@@ -205,21 +223,6 @@ def _one(loss: Any) -> Any:
     return make(value, leaf(value))
 
 
-def _released(aux: Any) -> Any:
-    """Aux results without the graph that has been released."""
-    if aux is None:
-        return None
-    leaves, structure = flatten(aux)
-    return structure.rebuild(
-        [
-            make(x.value, leaf(x.value, False, x.node.site))
-            if isinstance(x, Handle) and x.node.tracked and x.node.op is not None
-            else x
-            for x in leaves
-        ]
-    )
-
-
 def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
     """The value of a function, and its pullback: from a cotangent to gradients.
 
@@ -240,25 +243,20 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tupl
     outer = state.recording
     result = call_recorded(f, chosen.args, {})
     outs, structure = tensors(result, "vjp: the result")
+    again = outer and watched([o.node for o in outs], chosen.xs)
 
     def pullback(ct: Any) -> tuple[Any, ...]:
         cts, given = tensors(ct, "vjp: the cotangent")
         _check_like(outs, cts, structure, given)
         recording = state.recording
-        roots = [o.node for o in outs]
-        seen = any(c.node.tracked for c in cts) or (outer and watched(roots, chosen.xs))
+        seen = again or any(c.node.tracked for c in cts)
         known = all(h.known for h in (*outs, *cts))
         on_tensors = not known or (recording and seen)
         with setting(recording=recording and seen):
             grads = pull(outs, cts, chosen.xs, on_tensors, retain=True)
         return tuple(chosen.rebuild(grads))
 
-    shown = outs
-    if not outer or not watched([o.node for o in outs], chosen.xs):
-        shown = [
-            make(o.value, leaf(o.value, False, o.node.site)) if o.known and o.node.tracked else o
-            for o in outs
-        ]
+    shown = outs if again else [released(o, chosen.xs) for o in outs]
     return structure.rebuild(shown), pullback
 
 

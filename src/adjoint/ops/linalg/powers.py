@@ -10,7 +10,7 @@ import numpy as np
 from adjoint.core.bind import lift
 from adjoint.core.errors import ArgumentError
 from adjoint.core.primitive import Sample
-from adjoint.core.types import Type
+from adjoint.core.types import Type, broadcast_shapes
 from adjoint.ops.join import Concat
 from adjoint.ops.linalg.matrix import (
     AbstractMatrixFunction,
@@ -22,7 +22,7 @@ from adjoint.ops.linalg.matrix import (
     stacked,
 )
 from adjoint.ops.linalg.solve import INVERSE
-from adjoint.ops.shape import refusal
+from adjoint.ops.shape import Expand, refusal
 from adjoint.ops.slice import pad_axis, part
 
 __all__ = ["expm", "matrix_power"]
@@ -53,28 +53,15 @@ class Expm(AbstractMatrixFunction):
     """Exponential of each matrix."""
 
     def value(self, x: Any) -> Any:
-        self.out_type(x)
-        # Higham, The scaling and squaring method for the matrix exponential revisited (2005)
-        norm = np.abs(x).sum(-2).max(-1, initial=0)
-        halvings = np.ceil(np.log2(np.maximum(norm / PADE_NORM, 1)))
-        halvings = np.where(np.isfinite(halvings), halvings, 0).astype(np.int64)
-        out = pade(np.ldexp(np.ones((), x.real.dtype), -halvings)[..., None, None] * x)
-        for k in range(int(halvings.max(initial=0))):
-            out = np.where((halvings > k)[..., None, None], out @ out, out)
-        return out
+        square_size(x)
+        return exponential(x)
 
     def out_type(self, x: Any) -> Type:
         n = square_size(x)
         return stack_type(x, n, n)
 
     def vjp(self, ct: Any, out: Any, x: Any) -> tuple[Any]:
-        # the derivative in a direction stands in the corner of the exponential of a block matrix:
-        # Najfeld and Havel, Derivatives of the matrix exponential and their computation (1995)
-        n, last = x.shape[-1], x.ndim - 1
-        back = mH(x)
-        upper = Concat(last)(back, ct)
-        block = EXPM(Concat(last - 1)(upper, pad_axis(back, last, n, 0)))
-        return (part(part(block, last - 1, 0, n), last, n, n),)
+        return (EXPM_ALONG(mH(x), ct),)
 
     def cost(self, x: Any) -> int:
         return stacked(x, (6 * 2 + 2 / 3 + 2) * x.shape[-1] ** 3)
@@ -84,6 +71,68 @@ class Expm(AbstractMatrixFunction):
         x = rng.normal(size=(2, 3, 3))
         yield cls(), [x * np.array([1.0, 4.0])[:, None, None]]
         yield cls(), [x[0] + 1j * x[1]]
+
+
+@final
+class ExpmAlong(AbstractMatrixFunction):
+    """Derivative of the exponential at `x` in the direction `e`; linear in `e`.
+
+    It is the corner of the exponential of ``[[x, e], [0, x]]`` (Najfeld and Havel, Derivatives of
+    the matrix exponential and their computation, 1995).
+    """
+
+    operands = ("x", "e")
+
+    def value(self, x: Any, e: Any) -> Any:
+        shape = self.out_type(x, e).shape
+        n = shape[-1]
+        # a direction as large as x, so that it adds no squarings
+        size = np.abs(e).max((-2, -1), initial=0, keepdims=True)
+        size = np.where((size > 0) & np.isfinite(size), size, 1).astype(x.real.dtype)
+        block = np.zeros((*shape[:-2], 2 * n, 2 * n), x.dtype)
+        block[..., :n, :n] = block[..., n:, n:] = x
+        block[..., :n, n:] = e / size
+        return exponential(block)[..., :n, n:] * size
+
+    def out_type(self, x: Any, e: Any) -> Type:
+        square_size(x)
+        return Type(broadcast_shapes(tuple(x.shape), tuple(e.shape)), x.dtype)
+
+    def vjp(self, ct: Any, out: Any, x: Any, e: Any) -> tuple[Any, Any]:
+        n, last = x.shape[-1], ct.ndim - 1
+        x = Expand(ct.shape, tuple(range(ct.ndim - x.ndim)))(x) if x.ndim < ct.ndim else x
+        e = Expand(ct.shape, tuple(range(ct.ndim - e.ndim)))(e) if e.ndim < ct.ndim else e
+        back = mH(x)
+        # the same for the whole block, whose adjoint has the direction's below its diagonal
+        upper = pad_axis(back, last, 0, n)
+        block = Concat(last - 1)(upper, Concat(last)(mH(e), back))
+        corner = pad_axis(pad_axis(ct, last, n, 0), last - 1, 0, n)
+        whole = EXPM_ALONG(block, corner)
+        top, bottom = part(whole, last - 1, 0, n), part(whole, last - 1, n, n)
+        return part(top, last, 0, n) + part(bottom, last, n, n), EXPM_ALONG(back, ct)
+
+    def cost(self, x: Any, e: Any) -> int:
+        return 8 * EXPM.cost(self.out_type(x, e))
+
+    @classmethod
+    def samples(cls, rng: Any) -> Iterator[Sample]:
+        x = rng.normal(size=(2, 3, 3))
+        yield cls(), [x, rng.normal(size=(2, 3, 3))]
+        yield cls(), [x[0] + 1j * x[1], 3 * x[1] - 1j * x[0]]
+
+
+def exponential(x: Any) -> Any:
+    """Exponentials by scaling, a Padé approximant, and squaring.
+
+    Source: Higham, The scaling and squaring method for the matrix exponential revisited (2005).
+    """
+    norm = np.abs(x).sum(-2).max(-1, initial=0)
+    halvings = np.ceil(np.log2(np.maximum(norm / PADE_NORM, 1)))
+    halvings = np.where(np.isfinite(halvings), halvings, 0).astype(np.int32)
+    out = pade(np.ldexp(np.ones((), x.real.dtype), -halvings)[..., None, None] * x)
+    for k in range(int(halvings.max(initial=0))):
+        out = np.where((halvings > k)[..., None, None], out @ out, out)
+    return out
 
 
 def pade(x: Any) -> Any:
@@ -102,6 +151,7 @@ def pade(x: Any) -> Any:
 
 
 EXPM: Final = Expm()
+EXPM_ALONG: Final = ExpmAlong()
 
 
 def expm(x: Any, /) -> Any:
