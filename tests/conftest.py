@@ -1,4 +1,7 @@
-"""What all tests share: Hypothesis profiles, floating-point errors that show, a clean state, and the count of card checks."""
+"""What all tests share.
+
+Hypothesis profiles, floating-point errors that show, a clean state, and the count of card checks.
+"""
 
 import os
 from collections import Counter
@@ -57,7 +60,7 @@ def rng() -> np.random.Generator:
     return np.random.default_rng(20240229)
 
 
-# -- how much was checked of the cards: summed over workers and printed at the end ------------------
+# -- how much was checked of the cards: summed over workers and printed at the end -----------------
 
 CHECKS = "adjoint card checks"
 

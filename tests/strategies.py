@@ -62,7 +62,9 @@ def numbers(dtype: Any, low: float = -3.0, high: float = 3.0) -> Any:
 
 
 @st.composite
-def arrays(draw: Any, dtype: Any = "float64", shape: Any = None, low: float = -3.0, high: float = 3.0) -> Any:
+def arrays(
+    draw: Any, dtype: Any = "float64", shape: Any = None, low: float = -3.0, high: float = 3.0
+) -> Any:
     """Arrays in every memory layout that NumPy can hand over."""
     found = draw(shapes()) if shape is None else shape
     dtype = as_dtype(dtype)
@@ -74,7 +76,7 @@ def arrays(draw: Any, dtype: Any = "float64", shape: Any = None, low: float = -3
 
 
 def in_layout(x: Any, layout: str) -> Any:
-    """An array of the same shape whose memory is laid out in another way; broadcast changes values."""
+    """An array of the same shape in another layout of memory; `broadcast` changes its values."""
     if layout == "reversed":
         return np.flip(np.flip(x).copy())
     if layout == "strided":

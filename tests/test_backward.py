@@ -45,7 +45,7 @@ def rule_calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     return calls
 
 
-# -- the chain rule ---------------------------------------------------------------------------------
+# -- the chain rule --------------------------------------------------------------------------------
 
 
 def test_a_product_of_sums() -> None:
@@ -106,7 +106,7 @@ def test_constants_get_no_gradient() -> None:
     assert x.grad.item() == 2.0
 
 
-# -- large graphs -----------------------------------------------------------------------------------
+# -- large graphs ----------------------------------------------------------------------------------
 
 
 def test_a_chain_of_100_000_nodes(rule_calls: Counter[str]) -> None:
@@ -167,7 +167,7 @@ def test_cotangents_in_flight_do_not_grow_with_depth() -> None:
     assert most <= 3
 
 
-# -- accumulation -----------------------------------------------------------------------------------
+# -- accumulation ----------------------------------------------------------------------------------
 
 
 def test_gradients_accumulate_until_they_are_reset() -> None:
@@ -200,7 +200,7 @@ def test_a_gradient_does_not_share_memory_with_the_cotangent_or_another_gradient
     np.testing.assert_array_equal(x.grad.value, [2.0, 2.0])
 
 
-# -- the start of a backward pass -------------------------------------------------------------------
+# -- the start of a backward pass ------------------------------------------------------------------
 
 
 def test_a_cotangent_may_be_given() -> None:
@@ -251,7 +251,7 @@ def test_integers_require_no_gradient() -> None:
         ad.tensor([1, 2], requires_grad=True)
 
 
-# -- release ----------------------------------------------------------------------------------------
+# -- release ---------------------------------------------------------------------------------------
 
 
 def test_a_second_backward_says_what_to_do() -> None:
@@ -348,7 +348,7 @@ def test_create_graph_leaves_no_cycle_behind_once_the_gradient_is_dropped() -> N
     assert node() is None
 
 
-# -- higher orders ----------------------------------------------------------------------------------
+# -- higher orders ---------------------------------------------------------------------------------
 
 
 def test_a_created_graph_is_differentiated_again() -> None:
@@ -372,7 +372,7 @@ def test_without_create_graph_the_gradient_is_a_constant() -> None:
     assert not x.grad.requires_grad
 
 
-# -- hooks and gradients of intermediates -----------------------------------------------------------
+# -- hooks and gradients of intermediates ----------------------------------------------------------
 
 
 def test_a_hook_sees_the_complete_gradient_once() -> None:
@@ -438,7 +438,7 @@ def test_an_intermediate_has_no_gradient_otherwise() -> None:
     assert y.grad is None
 
 
-# -- strong zeros -----------------------------------------------------------------------------------
+# -- strong zeros ----------------------------------------------------------------------------------
 
 
 def test_what_does_not_reach_the_loss_gives_no_nan() -> None:
@@ -465,7 +465,7 @@ def test_a_nan_that_reaches_the_loss_is_not_hidden() -> None:
     assert np.isnan(x.grad.value[0])
 
 
-# -- state ------------------------------------------------------------------------------------------
+# -- state -----------------------------------------------------------------------------------------
 
 
 def test_backward_in_threads_on_separate_graphs() -> None:

@@ -1,11 +1,10 @@
-"""What must hold of every card, for every sample that it gives. A new card is tested by existing."""
+"""What must hold of every card, for every sample. A new card is tested by existing."""
 
 import itertools
 from typing import Any
 
 import numpy as np
 import pytest
-
 
 from adjoint.backward import sweep
 from adjoint.core.bind import lift, reads_of, staged_leaf
@@ -30,6 +29,7 @@ from tests.cards import (
     rng_for,
     several,
 )
+from tests.strategies import in_layout
 
 CASES, BROKEN = all_cases()
 STATED = {
@@ -75,7 +75,7 @@ def close(found: Any, wanted: Any, rtol: float = 1e-11, size: float = 0.0) -> No
     np.testing.assert_allclose(found, wanted, rtol=rtol, atol=rtol * finite.max(initial=size))
 
 
-# -- the card itself --------------------------------------------------------------------------------
+# -- the card itself -------------------------------------------------------------------------------
 
 
 def test_every_module_with_cards_imports() -> None:
@@ -113,7 +113,7 @@ def test_cost_is_a_count(case: Case) -> None:
     assert cost >= 0
 
 
-# -- value and type ---------------------------------------------------------------------------------
+# -- value and type --------------------------------------------------------------------------------
 
 
 @every_sample
@@ -134,6 +134,29 @@ def test_tensor_and_staged_tensor_agree_with_value(case: Case) -> None:
     for t, y in zip(staged, computed, strict=bool(case.xs)):
         assert not t.known
         assert (t.shape, t.dtype) == (y.shape, y.dtype)
+
+
+@every_sample
+@pytest.mark.parametrize("layout", ["transposed", "strided", "read-only"])
+def test_memory_layout_makes_no_difference(case: Case, layout: str) -> None:
+    """Nor may a value or a rule write to what it was given, which read-only operands refuse."""
+    xs = [in_layout(x, layout) if hasattr(x, "dtype") else x for x in case.xs]
+    other = Case(case.card, case.index, case.op, xs)
+    for y, wanted in zip(
+        several(compute(case.op, xs)), several(compute(case.op, case.xs)), strict=True
+    ):
+        close(y, wanted)
+    if not case.differentiable:
+        return
+    ct, out, _ = case.sweep_inputs()
+    laid_out = [
+        tuple(in_layout(y, layout) for y in z) if isinstance(z, tuple) else in_layout(z, layout)
+        for z in (ct, out)
+    ]
+    pairs = zip(other.pull(*laid_out, xs), case.pull(ct, out, case.xs), strict=True)
+    for g, wanted in pairs:
+        if wanted is not None and not is_zero(wanted):
+            close(g, wanted)
 
 
 @every_sample
@@ -171,7 +194,7 @@ def test_lower_precision_gradient(case: Case) -> None:
         close(g.value, exact.value.astype(x.dtype), 10 * tolerance_for(x.dtype).value, 1.0)
 
 
-# -- derivatives ------------------------------------------------------------------------------------
+# -- derivatives -----------------------------------------------------------------------------------
 
 
 @differentiable
@@ -251,7 +274,7 @@ def test_missing_derivative_is_said(case: Case) -> None:
                 y.backward(np.ones(y.shape, y.dtype), retain_graph=True)
 
 
-# -- vmap -------------------------------------------------------------------------------------------
+# -- vmap ------------------------------------------------------------------------------------------
 
 
 @every_sample
@@ -286,7 +309,7 @@ def test_vmap_of_the_gradient_equals_a_stack_of_gradients(case: Case) -> None:
         close(g.value, np.stack(singles), 1e-10)
 
 
-# -- odd points -------------------------------------------------------------------------------------
+# -- odd points ------------------------------------------------------------------------------------
 
 ODD = [0.0, -0.0, np.inf, -np.inf, np.nan, 5e-324, 1.0, -1.0]
 FLOAT_MAPS = [
@@ -302,9 +325,7 @@ def test_odd_points_do_not_warn_or_fail(case: Case) -> None:
     points = np.array(list(itertools.product(ODD, repeat=len(at)))).T
     for dtype in ("float64", "float32"):
         leaves = [lift(p.astype(dtype)) for p in points]
-        rest = [
-            np.broadcast_to(np.asarray(x).ravel()[:1], points[0].shape) for x in case.xs
-        ]
+        rest = [np.broadcast_to(np.asarray(x).ravel()[:1], points[0].shape) for x in case.xs]
         odd = Case(case.card, case.index, case.op, rest)
         out = odd.function(at)(*leaves)
         assert out.shape == points[0].shape
@@ -317,7 +338,7 @@ def test_odd_points_do_not_warn_or_fail(case: Case) -> None:
         jvp(odd.function(at), leaves, [np.ones(x.shape, x.dtype) for x in leaves])
 
 
-# -- small steps ------------------------------------------------------------------------------------
+# -- small steps -----------------------------------------------------------------------------------
 
 
 def _lifted(x: Any) -> Any:

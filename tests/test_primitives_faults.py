@@ -1,4 +1,4 @@
-"""The generic tests find what is wrong with a card: each fault here is caught by the test meant for it."""
+"""The generic tests find what is wrong with a card: each fault by the test meant for it."""
 
 from collections.abc import Iterator
 from typing import Any, final

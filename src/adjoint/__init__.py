@@ -7,6 +7,7 @@ transforms of functions: `grad`, `vjp`, `jvp`, `vmap`, `jacobian`, `hessian` and
 from importlib import import_module as _import_module
 from typing import Any as _Any
 
+from adjoint.core import errors as errors
 from adjoint.core.types import default_dtype as default_dtype
 from adjoint.core.types import set_default_dtype as set_default_dtype
 from adjoint.ops.adaptive_pool import adaptive_avg_pool1d as adaptive_avg_pool1d
@@ -400,6 +401,7 @@ __all__ = [
     "erf",
     "erfc",
     "erfinv",
+    "errors",
     "exp",
     "exp2",
     "expand_dims",
@@ -597,6 +599,8 @@ __all__ = [
 
 # Namespaces that not every program uses are loaded when they are first named.
 _LATER = ("fft", "linalg", "random", "testing")
+
+Tensor.numpy_protocol = staticmethod(lambda: _import_module("adjoint.numpy_protocol"))
 
 
 def __getattr__(name: str) -> _Any:

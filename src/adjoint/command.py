@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import json
 import os
-from collections.abc import Callable
 from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -40,7 +39,7 @@ class Optimizer(StrEnum):
     sgd = "sgd"
 
 
-LEARNING_RATES = {Optimizer.adam: 0.003, Optimizer.sgd: 0.02}
+LEARNING_RATES = {Optimizer.adam: 0.003, Optimizer.sgd: 0.01}
 
 
 def main() -> None:
@@ -67,11 +66,13 @@ def adjoint(
     """Backpropagation that you can see through."""
 
 
-@app.command()
+@app.command(
+    help="Train a small network, and say what it achieves and what it costs.\n\n"
+    "Of the rows, 70 % train, 15 % choose the best epoch and 15 % test. A target of text, or of "
+    "few whole numbers that repeat, is a class; any other is a quantity."
+)
 def train(
-    data: Annotated[
-        str, typer.Argument(help="A CSV file, or 'digits', which needs no file.", metavar="DATA")
-    ],
+    data: Annotated[str, typer.Argument(help="A CSV file, or 'digits', which needs no file.")],
     target: Annotated[
         str | None, typer.Option(help="The column of the CSV file to predict.", metavar="COLUMN")
     ] = None,
@@ -79,14 +80,12 @@ def train(
     batch_size: Annotated[int, typer.Option(min=1, help="Rows for each update.")] = 32,
     lr: Annotated[
         float | None,
-        typer.Option(help="Learning rate.", show_default="0.003; for sgd 0.02"),
+        typer.Option(help="Learning rate.", show_default="0.003, or 0.01 for sgd"),
     ] = None,
     hidden: Annotated[
         str, typer.Option(help="Units of the hidden layers: 128, or 64,32; 0 for none.")
     ] = "128",
-    optimizer: Annotated[
-        Optimizer, typer.Option(help="How weights are updated.")
-    ] = Optimizer.adam,
+    optimizer: Annotated[Optimizer, typer.Option(help="How weights are updated.")] = Optimizer.adam,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same run.")] = 0,
     out: Annotated[
         Path | None,
@@ -96,15 +95,11 @@ def train(
         bool, typer.Option("--json", help="Print the result as JSON, and nothing else.")
     ] = False,
 ) -> None:
-    """Train a small network, and say what it achieves and what it costs.
-
-    Of the rows, 70 % train, 15 % choose the best epoch and 15 % test. A target of text, or of few
-    whole numbers that repeat, is a class; any other is a quantity.
-    """
+    """Train a small network, and say what it achieves and what it costs."""
     console = Console(stderr=as_json, highlight=False)
     try:
         rate = LEARNING_RATES[optimizer] if lr is None else _positive(lr)
-        settings = Settings(epochs, batch_size, rate, _layers(hidden), optimizer.value, seed)
+        settings = Settings(epochs, batch_size, rate, _layers(hidden), optimizer.value, _seed(seed))
         table = _table(data, target)
         path = _writable(out or Path(f"{table.name}.safetensors"))
         run = prepare(table, settings)
@@ -132,6 +127,12 @@ def _positive(lr: float) -> float:
     if not 0 < lr < float("inf"):
         raise TableError(f"--lr must be a positive number, got {lr:g}.")
     return lr
+
+
+def _seed(seed: int) -> int:
+    if seed >= 2**64:
+        raise TableError(f"--seed must be below 2**64, got {seed}.")
+    return seed
 
 
 def _layers(text: str) -> tuple[int, ...]:
@@ -171,7 +172,9 @@ def _fit_with_progress(run: Run, console: Console) -> None:
 
         def show(run: Run) -> None:
             last = run.epochs[-1]
-            said = f"loss {last.loss:.4f}  validation {score_name(run)} {score_text(run, last.score)}"
+            said = (
+                f"loss {last.loss:.4f}  validation {score_name(run)} {score_text(run, last.score)}"
+            )
             progress.update(bar, completed=last.number, description=said)
 
         fit(run, show)
@@ -181,7 +184,10 @@ def _finish(run: Run, path: Path, console: Console, as_json: bool) -> None:
     """Save, report, and leave with the code that says whether it was stopped."""
     saved = path if run.best is not None else None
     if saved is not None:
-        save(run, saved)
+        try:
+            save(run, saved)
+        except OSError as error:
+            _refuse(f"{saved} cannot be written: {error.strerror}.")
     if as_json:
         typer.echo(json.dumps(as_dict(run, saved), indent=2))
     else:
@@ -206,5 +212,7 @@ def _report(run: Run, saved: Path | None, console: Console) -> None:
 def _refuse(message: str) -> NoReturn:
     """Say what is wrong on one screen, and leave."""
     console = Console(stderr=True, highlight=False)
-    console.print(Panel(Text(message), title="Cannot train", title_align="left", border_style="red"))
+    console.print(
+        Panel(Text(message), title="Cannot train", title_align="left", border_style="red")
+    )
     raise typer.Exit(BAD_INPUT)

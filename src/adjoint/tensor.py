@@ -5,12 +5,12 @@ from __future__ import annotations
 import operator
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from adjoint.backward import sweep
-from adjoint.core.bind import bind, bind_two, fresh_slot, install, lift, make, numbers, setting
+from adjoint.core.bind import fresh_slot, install, lift, make, numbers, setting
 from adjoint.core.errors import (
     ArgumentError,
     DTypeError,
@@ -19,9 +19,10 @@ from adjoint.core.errors import (
     ShapeError,
     explain,
 )
-from adjoint.core.graph import Handle, leaf
+from adjoint.core.graph import leaf
 from adjoint.core.site import here
 from adjoint.core.types import as_dtype, default_for, dtype_kind, is_inexact
+from adjoint.operators import AbstractOperators
 from adjoint.ops import (
     axes,
     complex_parts,
@@ -41,18 +42,7 @@ from adjoint.ops import power as power_ops
 from adjoint.ops import repeat as repeat_ops
 from adjoint.ops import shape as shape_ops
 from adjoint.ops import softmax as softmax_ops
-from adjoint.ops.arithmetic import ADD, DIVIDE, MULTIPLY, NEGATIVE, POSITIVE, SUBTRACT
-from adjoint.ops.bitwise import (
-    BITWISE_AND,
-    BITWISE_INVERT,
-    BITWISE_LEFT_SHIFT,
-    BITWISE_OR,
-    BITWISE_RIGHT_SHIFT,
-    BITWISE_XOR,
-)
-from adjoint.ops.compare import EQUAL, GREATER, GREATER_EQUAL, LESS, LESS_EQUAL, NOT_EQUAL
 from adjoint.ops.families import CAST
-from adjoint.ops.rounding import FLOOR_DIVIDE, REMAINDER
 from adjoint.ops.source import CPU, check_device
 from adjoint.ops.stop import STOP
 
@@ -61,7 +51,7 @@ __all__ = ["Tensor", "asarray", "tensor"]
 ARRAY_API_VERSIONS = ("2021.12", "2022.12", "2023.12", "2024.12", "2025.12")
 
 
-class Tensor(Handle):
+class Tensor(AbstractOperators):
     """An array that remembers how it was computed.
 
     A tensor is a name for an immutable node of the computation graph. Assigning to it
@@ -203,6 +193,15 @@ class Tensor(Handle):
             raise ArgumentError(f"Array API version {api_version!r} is not one of {known}")
         return sys.modules["adjoint"]
 
+    numpy_protocol: ClassVar[Callable[[], Any]]
+    """Where NumPy's protocols are answered: a floor above, so the package says it, late."""
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        return Tensor.numpy_protocol().array_ufunc(self, ufunc, method, *inputs, **kwargs)
+
+    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        return Tensor.numpy_protocol().array_function(self, func, types, args, kwargs)
+
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         if self.node.tracked:
             raise NotDifferentiable(
@@ -325,124 +324,6 @@ class Tensor(Handle):
     def astype(self, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Tensor:
         """The same values in another dtype."""
         return CAST[as_dtype(dtype)](self)
-
-    # -- operators -----------------------------------------------------------------------------
-    # Each is one line on purpose: a Python frame less is a tenth of the cost of recording.
-
-    def __add__(self, other: Any) -> Tensor:
-        return bind_two(ADD, self, other)
-
-    def __radd__(self, other: Any) -> Tensor:
-        return bind_two(ADD, other, self)
-
-    def __sub__(self, other: Any) -> Tensor:
-        return bind_two(SUBTRACT, self, other)
-
-    def __rsub__(self, other: Any) -> Tensor:
-        return bind_two(SUBTRACT, other, self)
-
-    def __mul__(self, other: Any) -> Tensor:
-        return bind_two(MULTIPLY, self, other)
-
-    def __rmul__(self, other: Any) -> Tensor:
-        return bind_two(MULTIPLY, other, self)
-
-    def __truediv__(self, other: Any) -> Tensor:
-        return bind_two(DIVIDE, self, other)
-
-    def __rtruediv__(self, other: Any) -> Tensor:
-        return bind_two(DIVIDE, other, self)
-
-    def __floordiv__(self, other: Any) -> Tensor:
-        return bind_two(FLOOR_DIVIDE, self, other)
-
-    def __rfloordiv__(self, other: Any) -> Tensor:
-        return bind_two(FLOOR_DIVIDE, other, self)
-
-    def __mod__(self, other: Any) -> Tensor:
-        return bind_two(REMAINDER, self, other)
-
-    def __rmod__(self, other: Any) -> Tensor:
-        return bind_two(REMAINDER, other, self)
-
-    def __pow__(self, other: Any) -> Tensor:
-        return power_ops.power(self, other)
-
-    def __rpow__(self, other: Any) -> Tensor:
-        return power_ops.power(other, self)
-
-    def __matmul__(self, other: Any) -> Tensor:
-        return contract.matmul(self, other)
-
-    def __rmatmul__(self, other: Any) -> Tensor:
-        return contract.matmul(other, self)
-
-    def __neg__(self) -> Tensor:
-        return bind(NEGATIVE, self)
-
-    def __pos__(self) -> Tensor:
-        return bind(POSITIVE, self)
-
-    def __abs__(self) -> Tensor:
-        return complex_parts.abs(self)
-
-    def __invert__(self) -> Tensor:
-        return bind(BITWISE_INVERT, self)
-
-    def __and__(self, other: Any) -> Tensor:
-        return bind_two(BITWISE_AND, self, other)
-
-    def __rand__(self, other: Any) -> Tensor:
-        return bind_two(BITWISE_AND, other, self)
-
-    def __or__(self, other: Any) -> Tensor:
-        return bind_two(BITWISE_OR, self, other)
-
-    def __ror__(self, other: Any) -> Tensor:
-        return bind_two(BITWISE_OR, other, self)
-
-    def __xor__(self, other: Any) -> Tensor:
-        return bind_two(BITWISE_XOR, self, other)
-
-    def __rxor__(self, other: Any) -> Tensor:
-        return bind_two(BITWISE_XOR, other, self)
-
-    def __lshift__(self, other: Any) -> Tensor:
-        return bind_two(BITWISE_LEFT_SHIFT, self, other)
-
-    def __rlshift__(self, other: Any) -> Tensor:
-        return bind_two(BITWISE_LEFT_SHIFT, other, self)
-
-    def __rshift__(self, other: Any) -> Tensor:
-        return bind_two(BITWISE_RIGHT_SHIFT, self, other)
-
-    def __rrshift__(self, other: Any) -> Tensor:
-        return bind_two(BITWISE_RIGHT_SHIFT, other, self)
-
-    def __eq__(self, other: object) -> Tensor:  # type: ignore[override]
-        if other is None or isinstance(other, str):
-            return NotImplemented
-        return bind_two(EQUAL, self, other)
-
-    def __ne__(self, other: object) -> Tensor:  # type: ignore[override]
-        if other is None or isinstance(other, str):
-            return NotImplemented
-        return bind_two(NOT_EQUAL, self, other)
-
-    def __lt__(self, other: Any) -> Tensor:
-        return bind_two(LESS, self, other)
-
-    def __le__(self, other: Any) -> Tensor:
-        return bind_two(LESS_EQUAL, self, other)
-
-    def __gt__(self, other: Any) -> Tensor:
-        return bind_two(GREATER, self, other)
-
-    def __ge__(self, other: Any) -> Tensor:
-        return bind_two(GREATER_EQUAL, self, other)
-
-    # A tensor compares by value and is hashed by identity, as in PyTorch: it can be a dict's key.
-    __hash__ = object.__hash__
 
     # -- assignment: the handle is bound to a new node; nothing that was computed changes ---------
 
@@ -687,7 +568,6 @@ def _seed(x: Tensor, gradient: Any) -> Any:
             )
         )
     return gradient
-
 
 
 def _enter(x: Any) -> Tensor:

@@ -45,7 +45,7 @@ def test_staging_can_be_asked_for_on_known_values() -> None:
 
 def test_the_number_of_a_staged_tensor_is_not_known() -> None:
     x = staged_leaf(Type((), np.dtype("f4")))
-    for ask in (lambda: x.item(), lambda: x.numpy(), lambda: x.tolist()):
+    for ask in (x.item, x.numpy, x.tolist):
         with pytest.raises(TracerLeak, match="is not known while the function is staged"):
             ask()
 
@@ -105,7 +105,7 @@ def test_integer_results_are_not_tracked() -> None:
         y.requires_grad = True
 
 
-# -- what is saved ----------------------------------------------------------------------------------
+# -- what is saved ---------------------------------------------------------------------------------
 
 
 def kept(x: Any) -> list[Any]:
@@ -141,7 +141,7 @@ def test_reads_are_found_by_staging_the_rule() -> None:
     assert reads_of(NEGATIVE, 1, x, (x,)) == (False, False)
 
 
-# -- state ------------------------------------------------------------------------------------------
+# -- state -----------------------------------------------------------------------------------------
 
 
 def test_settings_are_restored_also_after_an_error() -> None:
@@ -204,7 +204,7 @@ def test_threads_do_not_disturb_each_other() -> None:
     assert (x * x).requires_grad
 
 
-# -- failures ---------------------------------------------------------------------------------------
+# -- failures --------------------------------------------------------------------------------------
 
 
 def test_a_failure_of_numpy_is_said_in_the_words_of_the_card() -> None:

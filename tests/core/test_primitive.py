@@ -87,7 +87,7 @@ def test_a_card_may_have_its_own_name() -> None:
     assert card.name == "other"
 
 
-# -- what is refused when a card is defined ---------------------------------------------------------
+# -- what is refused when a card is defined --------------------------------------------------------
 
 
 def _define(base: type, **members: Any) -> Any:
@@ -136,9 +136,7 @@ def test_a_card_without_a_derivative_statement_is_refused() -> None:
 
 def test_a_card_with_two_derivative_statements_is_refused() -> None:
     with pytest.raises(TypeError, match="found partial, no_derivative"):
-        _define(
-            AbstractMap, value=_value, partial=_partial, no_derivative="why", __doc__="A card."
-        )
+        _define(AbstractMap, value=_value, partial=_partial, no_derivative="why", __doc__="A card.")
 
 
 def test_a_card_without_a_docstring_is_refused() -> None:
@@ -152,7 +150,7 @@ def test_a_refused_card_is_not_registered() -> None:
     assert "RefusedForTest" not in registry
 
 
-# -- applying a card --------------------------------------------------------------------------------
+# -- applying a card -------------------------------------------------------------------------------
 
 
 def test_a_card_applied_to_arrays_just_computes() -> None:

@@ -54,8 +54,7 @@ def test_a_helper_of_the_user_is_the_user() -> None:
 def test_lines_of_several_operations_on_one_expression() -> None:
     x = ad.tensor(1.0, requires_grad=True)
     y = (
-        x
-        * x  # first
+        x * x  # first
         + x / 2.0  # second
     )
     product, quotient = y.node.inputs

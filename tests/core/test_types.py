@@ -5,7 +5,6 @@ import itertools
 import numpy as np
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from adjoint.core.errors import AxisError, DTypeError, ShapeError
 from adjoint.core.types import (
@@ -127,7 +126,7 @@ def test_inexact_means_float_or_complex(dtype) -> None:
     assert is_inexact(dtype) == (dtype_kind(dtype) >= 2)
 
 
-# -- shapes -----------------------------------------------------------------------------------------
+# -- shapes ----------------------------------------------------------------------------------------
 
 
 @given(broadcastable())
@@ -179,7 +178,7 @@ def test_an_axis_named_twice_is_refused() -> None:
         normalize_axes((0, -3), 3)
 
 
-# -- Type -------------------------------------------------------------------------------------------
+# -- Type ------------------------------------------------------------------------------------------
 
 
 @given(shapes(), dtypes())

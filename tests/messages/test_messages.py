@@ -40,7 +40,7 @@ def variable(*values: float) -> Any:
     return ad.tensor(list(values), requires_grad=True)
 
 
-# -- ShapeError -------------------------------------------------------------------------------------
+# -- ShapeError ------------------------------------------------------------------------------------
 
 
 @pinned(
@@ -131,15 +131,15 @@ def a_cotangent_of_another_shape() -> None:
     """
     grad: the function must return a scalar, it returned shape (2,)
         result: f32[2]   from FILE:LINE
-      at FILE:LINE in the_gradient_of_a_vector:   return grad(lambda x: x * 2.0)(ad.tensor([1.0, 2.0]))
+      at FILE:LINE in grad_of_a_vector:   return grad(lambda x: x * 2.0)(ad.tensor([1.0, 2.0]))
       Try: ad.sum or ad.mean of it, or ad.vjp, ad.jacobian.
     """,
 )
-def the_gradient_of_a_vector() -> Any:
+def grad_of_a_vector() -> Any:
     return grad(lambda x: x * 2.0)(ad.tensor([1.0, 2.0]))
 
 
-# -- DTypeError -------------------------------------------------------------------------------------
+# -- DTypeError ------------------------------------------------------------------------------------
 
 
 @pinned(
@@ -155,11 +155,11 @@ def a_gradient_for_integers() -> Any:
     """
     grad: argument 0 has dtype int64, which has no gradient
         x: i64[2]   from FILE:LINE
-      at FILE:LINE in the_gradient_for_integers:   return grad(lambda x: x * 2.0)(ad.tensor([1, 2]))
+      at FILE:LINE in grad_for_integers:   return grad(lambda x: x * 2.0)(ad.tensor([1, 2]))
       Try: x.astype('float32'), or leave it out of argnums.
     """,
 )
-def the_gradient_for_integers() -> Any:
+def grad_for_integers() -> Any:
     return grad(lambda x: x * 2.0)(ad.tensor([1, 2]))
 
 
@@ -180,7 +180,7 @@ def text_as_data() -> Any:
     return ad.tensor(np.array(["a"]))
 
 
-# -- AxisError, ArgumentError -----------------------------------------------------------------------
+# -- AxisError, ArgumentError ----------------------------------------------------------------------
 
 
 @pinned(errors.AxisError, "axis 2 is out of range for a value with 2 axes")
@@ -193,7 +193,7 @@ def an_axis_named_twice() -> Any:
     return normalize_axes((0, -2), 2)
 
 
-@pinned(errors.ArgumentError, "grad: argnums 1 but the call has 1 positional arguments")
+@pinned(errors.ArgumentError, "grad: argnums 1, but the call has 1 positional argument")
 def an_argument_that_does_not_exist() -> Any:
     return grad(lambda x: x, argnums=1)(1.0)
 
@@ -208,7 +208,7 @@ def a_random_function() -> Any:
     return check_grads(lambda x: x * rng.normal(), (1.0,))
 
 
-# -- gradients that do not exist --------------------------------------------------------------------
+# -- gradients that do not exist -------------------------------------------------------------------
 
 
 @pinned(
@@ -233,7 +233,7 @@ def a_second_backward() -> None:
         self: f32[1]   from FILE:LINE
       at FILE:LINE in backward_without_a_graph:   x.backward()
       Try: ad.tensor(..., requires_grad=True) for what you want gradients of, and no ad.no_grad() or .detach() on the way.
-    """,
+    """,  # noqa: E501
 )
 def backward_without_a_graph() -> None:
     x = ad.tensor([1.0])
@@ -247,14 +247,14 @@ def backward_without_a_graph() -> None:
         x: f32[]
       at FILE:LINE in the_number_of_a_staged_tensor:   return x.item()
       Try: ad.where(condition, a, b), ad.cond or ad.scan instead of Python control flow; or compute this outside of the staged function.
-    """,
+    """,  # noqa: E501
 )
 def the_number_of_a_staged_tensor() -> Any:
     x = staged_leaf(Type((), as_dtype("float32")))
     return x.item()
 
 
-# -- check_grads ------------------------------------------------------------------------------------
+# -- check_grads -----------------------------------------------------------------------------------
 
 
 @pinned(
@@ -278,7 +278,7 @@ def a_wrong_gradient() -> Any:
     return check_grads(lambda d: double(d["w"]), (weights,), modes=("reverse",))
 
 
-# -- the tests --------------------------------------------------------------------------------------
+# -- the tests -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", PINNED)

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 import adjoint as ad
 from adjoint.core.errors import ArgumentError, ShapeError
-from adjoint.ops.columns import CHUNK
 from adjoint.ops.convolution import Convolve
 from adjoint.ops.windows import dilated, overlap
 
@@ -96,19 +95,19 @@ def test_transposes_of_transposes_are_convolutions(case: Any) -> None:
     np.testing.assert_allclose(x_.grad.value, card.pull(ct, None, (x, dy), 1)[0], atol=1e-10)
 
 
-def test_a_large_batch_is_worked_on_in_parts() -> None:
-    rng = np.random.default_rng(0)
-    x, w = rng.normal(size=(6, 2, 300, 300)), rng.normal(size=(1, 2, 3, 3))
-    assert 9 * x.size > 3 * CHUNK
-    card = Convolve("ab,cb->ac", (1, 1), ((0, 0), (0, 0)), (1, 1), (1, 1))
-    whole = card.value(x, w)
-    for n in range(6):
-        np.testing.assert_allclose(card.value(x[n : n + 1], w)[0], whole[n], rtol=1e-12)
-    ct = rng.normal(size=whole.shape)
-    gx, gw = card.pull(ct, whole, (x, w), 3)
-    apart = [card.pull(ct[n : n + 1], None, (x[n : n + 1], w), 3) for n in range(6)]
-    np.testing.assert_allclose(gx, np.concatenate([g for g, _ in apart]), rtol=1e-10)
-    np.testing.assert_allclose(gw, sum(g for _, g in apart), rtol=1e-10)
+@pytest.mark.parametrize(
+    "case", [*Convolve.samples(np.random.default_rng(0))], ids=lambda c: c[0].spec
+)
+def test_work_in_parts_gives_the_same(case: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    card, (x, y) = case
+    whole = card.value(x, y)
+    ct = np.random.default_rng(0).normal(size=whole.shape)
+    grads = card.pull(ct, whole, (x, y), 3)
+    for size in (1, 50):
+        monkeypatch.setattr("adjoint.ops.columns.CHUNK", size)
+        np.testing.assert_allclose(card.value(x, y), whole, atol=1e-12)
+        for found, wanted in zip(card.pull(ct, whole, (x, y), 3), grads, strict=True):
+            np.testing.assert_allclose(found, wanted, atol=1e-12)
 
 
 @given(st.integers(0, 6), st.integers(1, 4), st.integers(-9, 9), st.integers(0, 12))

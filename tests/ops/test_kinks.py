@@ -1,4 +1,4 @@
-"""Each row of the table in docs/kinks.md: the page says the gradients, this file how to ask for them."""
+"""Each row of the table in docs/kinks.md: the page says the gradients, this file asks for them."""
 
 import re
 from collections.abc import Callable
@@ -9,9 +9,21 @@ import numpy as np
 import pytest
 
 import adjoint as ad
+from adjoint import linalg
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "kinks.md"
 NAN, INF = float("nan"), float("inf")
+
+
+def of_vector(f: Callable[..., Any]) -> Callable[..., Any]:
+    """The sum of what a function makes of the vector of its operands."""
+    return lambda *xs: ad.sum(f(ad.stack(xs)))
+
+
+def vector(f: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of a vector as one of its elements."""
+    return lambda *xs: f(ad.stack(xs))
+
 
 # (function, at), as in the table -> the function and its operands
 ROWS: dict[tuple[str, str], tuple[Callable[..., Any], tuple[Any, ...]]] = {
@@ -66,6 +78,60 @@ ROWS: dict[tuple[str, str], tuple[Callable[..., Any], tuple[Any, ...]]] = {
     ("log(x)", "x = 0"): (ad.log, (0.0,)),
     ("nan_to_num(x)", "x = NaN"): (ad.nan_to_num, (NAN,)),
     ("nan_to_num(x)", "x = inf"): (ad.nan_to_num, (INF,)),
+    ("linalg.vector_norm([x, y])", "x = y = 0"): (vector(linalg.vector_norm), (0.0, 0.0)),
+    ("linalg.vector_norm([x, y])", "x = 0, y = 2"): (vector(linalg.vector_norm), (0.0, 2.0)),
+    ("linalg.vector_norm([x, y], ord=1)", "x = 0, y = -2"): (
+        vector(lambda v: linalg.vector_norm(v, ord=1)),
+        (0.0, -2.0),
+    ),
+    ("linalg.vector_norm([x, y], ord=0.5)", "x = y = 0"): (
+        vector(lambda v: linalg.vector_norm(v, ord=0.5)),
+        (0.0, 0.0),
+    ),
+    ("linalg.vector_norm([x, y], ord=inf)", "x = 2, y = -2"): (
+        vector(lambda v: linalg.vector_norm(v, ord=INF)),
+        (2.0, -2.0),
+    ),
+    ("linalg.matrix_norm(diag([x, y]))", "x = y = 0"): (
+        vector(lambda v: linalg.matrix_norm(ad.diag(v))),
+        (0.0, 0.0),
+    ),
+    ("linalg.matrix_norm(diag([x, y]), ord=1)", "x = y = 2"): (
+        vector(lambda v: linalg.matrix_norm(ad.diag(v), ord=1)),
+        (2.0, 2.0),
+    ),
+    ('linalg.matrix_norm(diag([x, y]), ord="nuc")', "x = y = 0"): (
+        vector(lambda v: linalg.matrix_norm(ad.diag(v), ord="nuc")),
+        (0.0, 0.0),
+    ),
+    ("linalg.matrix_norm(diag([x, y]), ord=2)", "x = y = 0"): (
+        vector(lambda v: linalg.matrix_norm(ad.diag(v), ord=2)),
+        (0.0, 0.0),
+    ),
+    ("linalg.det(diag([x, y]))", "x = 0, y = 3"): (
+        vector(lambda v: linalg.det(ad.diag(v))),
+        (0.0, 3.0),
+    ),
+    ("linalg.slogdet(diag([x, y])).logabsdet", "x = 0, y = 3"): (
+        vector(lambda v: linalg.slogdet(ad.diag(v)).logabsdet),
+        (0.0, 3.0),
+    ),
+    ("max([x, y])", "x = y = 1"): (of_vector(ad.max), (1.0, 1.0)),
+    ("max([x, y, z])", "x = z = 1, y = 0"): (of_vector(ad.max), (1.0, 0.0, 1.0)),
+    ("max([x, y])", "x = NaN, y = 1"): (of_vector(ad.max), (NAN, 1.0)),
+    ("min([x, y])", "x = y = 1"): (of_vector(ad.min), (1.0, 1.0)),
+    ("prod([x, y])", "x = 0, y = 3"): (of_vector(ad.prod), (0.0, 3.0)),
+    ("prod([x, y, z])", "x = y = 0, z = 2"): (of_vector(ad.prod), (0.0, 0.0, 2.0)),
+    ("cumprod([x, y])", "x = 0, y = 3"): (of_vector(ad.cumprod), (0.0, 3.0)),
+    ("std([x, y])", "x = y = 1"): (of_vector(ad.std), (1.0, 1.0)),
+    ("logsumexp([x, y])", "x = y = -inf"): (of_vector(ad.logsumexp), (-INF, -INF)),
+    ("logcumsumexp([x, y])[1]", "x = -inf, y = 0"): (
+        of_vector(lambda v: ad.logcumsumexp(v)[1]),
+        (-INF, 0.0),
+    ),
+    ("sort([x, y])[0]", "x = y = 1"): (of_vector(lambda v: ad.sort(v)[0]), (1.0, 1.0)),
+    ("topk([x, y], 1)", "x = y = 1"): (of_vector(lambda v: ad.topk(v, 1)[0]), (1.0, 1.0)),
+    ("median([x, y, z])", "x = y = z = 1"): (of_vector(ad.median), (1.0, 1.0, 1.0)),
 }
 
 

@@ -1,4 +1,4 @@
-"""Powers: special cases of the standard, integers, literal exponents, complex numbers, derivatives."""
+"""Powers: integers, literal exponents, negative and complex bases, and their derivatives."""
 
 import itertools
 from typing import Any

@@ -184,3 +184,29 @@ def test_empty_scalar_and_strided(f: Any) -> None:
     assert f(np.float64(0.5)).shape == ()
     x = np.linspace(0.1, 0.9, 24).reshape(4, 6)
     np.testing.assert_array_equal(f(x.T[::2]).numpy(), f(x).numpy().T[::2])
+
+
+def test_derivatives_at_zero_are_exact_to_any_order() -> None:
+    def derivatives(f: Any, n: int) -> list[float]:
+        found: list[float] = []
+        for _ in range(n):
+            f = ad.grad(f)
+            found.append(float(f(np.float64(0.0))))
+        return found
+
+    # the Maclaurin series of sinc, I0 and I1
+    wanted = [0, -(np.pi**2) / 3, 0, np.pi**4 / 5]
+    np.testing.assert_allclose(derivatives(ad.sinc, 4), wanted, atol=1e-14)
+    np.testing.assert_allclose(derivatives(ad.i0, 4), [0, 1 / 2, 0, 3 / 8], atol=1e-15)
+    np.testing.assert_allclose(derivatives(ad.i1, 4), [1 / 2, 0, 3 / 8, 0], atol=1e-15)
+
+
+def test_derivatives_do_not_cancel() -> None:
+    def slope(f: Any, x: float) -> float:
+        return float(ad.grad(f)(np.float64(x)))
+
+    np.testing.assert_allclose(slope(ad.expm1, -40.0), np.exp(-40.0), rtol=1e-15)
+    np.testing.assert_allclose(slope(ad.asinh, 1e200), 1e-200, rtol=1e-15)
+    np.testing.assert_allclose(slope(ad.asin, 1 - 1e-12), (2e-12) ** -0.5, rtol=1e-4)
+    np.testing.assert_allclose(slope(lambda x: ad.atan2(x, 1e-200), 1e-200), 5e199, rtol=1e-15)
+    np.testing.assert_allclose(slope(lambda x: ad.hypot(x, 1e200), 1e200), 0.5**0.5, rtol=1e-15)

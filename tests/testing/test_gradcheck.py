@@ -2,6 +2,7 @@
 
 import warnings
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,7 @@ def with_slope(slope: Any) -> Any:
     return wrong
 
 
-# -- what is right passes ---------------------------------------------------------------------------
+# -- what is right passes --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("order", [1, 2, 3])
@@ -83,7 +84,7 @@ def test_an_argument_that_is_no_tuple_is_the_only_one() -> None:
     assert check_grads(square, 3.0, order=1).checks == 3
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "bfloat16", "complex128", "complex64"])
+@pytest.mark.parametrize("dtype", [*TOLERANCES, "complex128", "complex64"])
 def test_every_dtype_has_its_tolerance(dtype: str) -> None:
     x = np.array([0.5, -1.25, 2.0]).astype(ad.tensor(1.0, dtype=dtype).dtype)
     check_grads(lambda x: x * x / 2 + x, (x,))
@@ -106,7 +107,7 @@ def test_memory_layouts_make_no_difference(x: Any) -> None:
     check_grads(lambda x: x * x, (x,), order=1)
 
 
-# -- what is wrong is found -------------------------------------------------------------------------
+# -- what is wrong is found ------------------------------------------------------------------------
 
 
 def message(f: Any, args: Any, **options: Any) -> str:
@@ -203,7 +204,7 @@ def test_a_kink_is_suspected() -> None:
     assert "kink" in text
 
 
-# -- options and misuse -----------------------------------------------------------------------------
+# -- options and misuse ----------------------------------------------------------------------------
 
 
 def test_tolerances_can_be_given() -> None:
@@ -233,7 +234,7 @@ def test_the_same_seed_gives_the_same_check() -> None:
     assert str(a) == str(b)
 
 
-# -- derivatives from values ------------------------------------------------------------------------
+# -- derivatives from values -----------------------------------------------------------------------
 
 
 def test_differences_are_exact_to_eleven_digits() -> None:
@@ -290,7 +291,7 @@ def test_the_inner_product_is_real() -> None:
 
 def test_the_table_of_tolerances() -> None:
     assert list(TOLERANCES) == ["float64", "float32", "float16", "bfloat16"]
-    for finer, coarser in zip(list(TOLERANCES.values())[:-1], list(TOLERANCES.values())[1:], strict=True):
+    for finer, coarser in pairwise(TOLERANCES.values()):
         assert all(a <= b for a, b in zip(finer, coarser, strict=True))
     assert tolerance_for(np.dtype("f8"), np.dtype("c8")) == TOLERANCES["float32"]
     assert epsilon(np.dtype("c16")) == np.finfo("f8").eps

@@ -10,6 +10,7 @@ import adjoint as ad
 from adjoint.core.errors import ArgumentError, DTypeError, NotDifferentiable, ShapeError
 from adjoint.core.graph import ancestors
 from adjoint.core.parse import parse
+from adjoint.core.text import large_constants
 from adjoint.testing import check_grads
 from adjoint.transforms.control_scan import Scan
 
@@ -142,7 +143,7 @@ def test_derivatives_to_third_order(args: Any) -> None:
     def f(h: Any, xs: Any) -> Any:
         return ad.scan(step, h, xs)
 
-    check_grads(f, (args[2], args[3][:, :1] * ad.ones((1, H), dtype="f8")), order=3)
+    check_grads(f, (args[2], args[3][:3, :1] * ad.ones((1, H), dtype="f8")), order=3, elementwise=0)
 
 
 def test_jvp_is_that_of_the_loop(args: Any, rng: np.random.Generator) -> None:
@@ -419,7 +420,7 @@ def test_gradient_through_an_ode_solver_is_the_analytic_one() -> None:
     gx, gk = ad.grad(solve, (0, 1))(x0, k)
     np.testing.assert_allclose([gx.item(), gk.item()], [exact / 2.0, -exact], rtol=1e-8)
     kk = ad.hessian(solve, 1)(x0, k)
-    np.testing.assert_allclose(kk.item(), exact, rtol=1e-8)
+    np.testing.assert_allclose(kk.item(), exact, rtol=1e-7)
 
 
 def test_an_rnn_learns_to_remember(rng: np.random.Generator) -> None:
@@ -496,13 +497,32 @@ def test_the_card_holds_no_numbers(args: Any) -> None:
     assert all(n.saved is None for n in node.op.body.nodes)
 
 
+def test_a_function_that_was_staged_before_finds_its_card_again(args: Any) -> None:
+    w, u, h, xs = (ad.tensor(a, requires_grad=True) for a in args)
+
+    def run(scale: float) -> Any:
+        last, _ = ad.scan(lambda h, x: (ad.tanh(w @ h + u @ x) * scale, None), h, xs)
+        return last, scans_in(last)[0].op
+
+    (one, first), (_, again), (other, changed) = run(0.5), run(0.5), run(0.25)
+    assert first is again
+    assert first is not changed
+    assert one.tolist() != other.tolist()
+
+
+def test_zero_and_minus_zero_are_different_functions() -> None:
+    x = ad.tensor(2.0)
+    ends = [ad.scan(lambda c, _, z=z: (c * z, None), x, length=1)[0] for z in (0.0, -0.0)]
+    assert [np.signbit(e.item()) for e in ends] == [False, True]
+
+
 # -- staging, text ---------------------------------------------------------------------------------
 
 
 def test_staged_scan_prints_verifies_and_is_read_back(args: Any) -> None:
     graph = ad.trace(ad.grad(loss_with(ad.scan), (0, 3)), *args)
     graph.verify()
-    assert parse(str(graph)) == graph if not graph.constants else True
+    assert parse(str(graph), large_constants(graph)) == graph
     assert str(graph).count(" scan(") == 2
     assert "reverse=True" in str(graph)
 

@@ -20,7 +20,7 @@ from adjoint.core.errors import ArgumentError, explain
 from adjoint.core.graph import Handle
 from adjoint.core.site import here
 from adjoint.core.tree import flatten
-from adjoint.numpy_protocol.ufuncs import _refused
+from adjoint.numpy_protocol.ufuncs import refused
 from adjoint.tensor import Tensor
 
 Answer = Callable[..., Any]
@@ -45,7 +45,7 @@ def array_function(
     answer = _answers.get(func) or _same_name(func)
     if answer is None:
         name = f"{func.__module__.removeprefix('numpy').lstrip('.')}.{func.__name__}".lstrip(".")
-        raise _refused(name, self, "this function has no counterpart")
+        raise refused(name, self, "this function has no counterpart")
     return answer(*args, **kwargs)
 
 
@@ -53,11 +53,12 @@ def _same_name(func: Any) -> Answer | None:
     """The answer by the function of the same name, if the library has one."""
     module = getattr(func, "__module__", "")
     home: Any = ad
+    unlike = func.__name__ in NOT_THE_SAME
     if module.startswith("numpy.linalg"):
-        home = ad.linalg
+        home, unlike = ad.linalg, False
     elif module.startswith("numpy.fft"):
         home = ad.fft
-    ours = None if func.__name__ in NOT_THE_SAME else getattr(home, func.__name__, None)
+    ours = None if unlike else getattr(home, func.__name__, None)
     if ours is None or isinstance(ours, type):
         return None
     _answers[func] = matched(func, ours)
@@ -120,28 +121,22 @@ def matched(theirs: Any, ours: Answer) -> Answer:
                 continue
             here_name = RENAMED.get(name, name)
             if here_name not in wanted:
-                out = named.get("out")
-                raise _unknown(theirs.__name__, name, out)
+                raise _unknown(theirs.__name__, name)
             options[here_name] = value
         return ours(*positional, **options)
 
     return call
 
 
-def _find(
-    ours: str, theirs: str, named: dict[str, Any], wanted: Any
-) -> str | None:
+def _find(ours: str, theirs: str, named: dict[str, Any], wanted: Any) -> str | None:
     """Which of NumPy's arguments fills one of our positional ones."""
-    if theirs in named and RENAMED.get(theirs, theirs) not in set(wanted) - {ours}:
+    if theirs in named and theirs not in set(wanted) - {ours}:
         return theirs
-    if ours in named:
-        return ours
-    return None
+    return ours if ours in named else None
 
 
-def _unknown(func: str, name: str, out: Any) -> Exception:
+def _unknown(func: str, name: str) -> Exception:
     hint = "assign the result instead: a tensor's name can stand for it." if name == "out" else ""
-    del out
     return ArgumentError(
         explain(f"argument {name!r} is not supported on tensors", f"np.{func}", [], here(), hint)
     )

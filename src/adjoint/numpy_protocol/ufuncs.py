@@ -17,12 +17,11 @@ from adjoint.tensor import Tensor
 
 SAME_NAME: Final = """
 add subtract multiply divide power floor_divide remainder fmod negative positive divmod
-exp exp2 expm1 log log2 log10 log1p logaddexp sqrt square cbrt reciprocal
-sin cos tan sinh cosh tanh hypot degrees radians
-equal not_equal less less_equal greater greater_equal isnan isinf isfinite
-logical_and logical_or logical_xor logical_not bitwise_and bitwise_or bitwise_xor
-maximum minimum fmax fmin heaviside floor ceil trunc sign signbit copysign nextafter
-matmul vecdot
+exp exp2 expm1 log log2 log10 log1p logaddexp sqrt square cbrt reciprocal sin cos tan sinh
+cosh tanh hypot degrees radians equal not_equal less less_equal greater greater_equal
+isnan isinf isfinite logical_and logical_or logical_xor logical_not bitwise_and bitwise_or
+bitwise_xor maximum minimum fmax fmin heaviside floor ceil trunc sign signbit copysign
+nextafter matmul vecdot
 """.split()
 
 OTHER_NAME: Final = {
@@ -93,12 +92,10 @@ def array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *inputs: Any, **kwar
     """Answer NumPy's call of a universal function on tensors."""
     f = table().get(ufunc)
     if f is None:
-        raise _refused(ufunc.__name__, self, "this universal function has no counterpart")
+        raise refused(ufunc.__name__, self, "this universal function has no counterpart")
     out = kwargs.pop("out", None)
     where = kwargs.pop("where", True)
-    kwargs = {k: v for k, v in kwargs.items() if v is not None and k != "subok"}
-    kwargs.pop("casting", None)
-    kwargs.pop("order", None)
+    kwargs = {k: v for k, v in kwargs.items() if k not in ("subok", "casting", "order")}
     if method == "__call__":
         result = _call(f, inputs, kwargs)
     elif method == "reduce":
@@ -112,7 +109,7 @@ def array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *inputs: Any, **kwar
     elif method == "at":
         return _at(ufunc, self, *inputs)
     else:
-        raise _refused(f"{ufunc.__name__}.{method}", self, "this method has no counterpart")
+        raise refused(f"{ufunc.__name__}.{method}", self, "this method has no counterpart")
     return _store(ufunc.__name__, self, result, out, where)
 
 
@@ -126,32 +123,33 @@ def _call(f: Callable[..., Any], inputs: tuple[Any, ...], kwargs: dict[str, Any]
 def _reduce(ufunc: np.ufunc, x: Any, operand: Any, kwargs: dict[str, Any], where: Any) -> Any:
     f = reductions().get(ufunc)
     if f is None:
-        raise _refused(f"{ufunc.__name__}.reduce", x, "this reduction has no counterpart")
+        raise refused(f"{ufunc.__name__}.reduce", x, "this reduction has no counterpart")
     axis = kwargs.pop("axis", 0)
     initial = kwargs.pop("initial", None)
     if where is not True:
         operand = ad.where(where, operand, ufunc.identity)
-    result = f(operand, axis=axis, **kwargs)
+    given = {k: v for k, v in kwargs.items() if v is not None}
+    result = f(operand, axis=axis, **given)
     return result if initial is None else table()[ufunc](result, initial)
 
 
 def _accumulate(ufunc: np.ufunc, self: Any, x: Any, axis: int = 0, dtype: Any = None) -> Any:
     known = {np.add: ad.cumulative_sum, np.multiply: ad.cumulative_prod}
     if ufunc not in known:
-        raise _refused(f"{ufunc.__name__}.accumulate", self, "this scan has no counterpart")
+        raise refused(f"{ufunc.__name__}.accumulate", self, "this scan has no counterpart")
     return known[ufunc](x, axis=axis, dtype=dtype)
 
 
 def _at(ufunc: np.ufunc, self: Any, x: Any, key: Any, value: Any = None) -> None:
     """``ufunc.at``: unbuffered update of a tensor, whose name then stands for the result."""
     if not isinstance(x, Tensor):
-        raise _refused(f"{ufunc.__name__}.at", self, "a NumPy array cannot hold a recorded value")
+        raise refused(f"{ufunc.__name__}.at", self, "a NumPy array cannot hold a recorded value")
     if ufunc is np.add:
         new = ad.add_at(x, key, value)
     elif ufunc is np.subtract:
         new = ad.add_at(x, key, -lift(value))
     else:
-        raise _refused(f"{ufunc.__name__}.at", self, "only add.at and subtract.at have one")
+        raise refused(f"{ufunc.__name__}.at", self, "only add.at and subtract.at have one")
     x.assign(new)
 
 
@@ -161,12 +159,15 @@ def _store(name: str, self: Any, result: Any, out: Any, where: Any) -> Any:
         out = out[0] if len(out) == 1 else out
     if out is None:
         if where is not True:
-            raise _refused(name, self, "where= without out= leaves elements undefined", "ad.where")
+            raise refused(name, self, "where= without out= leaves elements undefined", "ad.where")
         return result
     targets, values = (out, result) if isinstance(out, tuple) else ((out,), (result,))
     for target, value in zip(targets, values, strict=True):
+        if isinstance(target, np.ndarray) and value.known and not value.requires_grad:
+            np.copyto(target, value.value, where=where)
+            continue
         if not isinstance(target, Tensor):
-            raise _refused(
+            raise refused(
                 name,
                 self,
                 "out= is a NumPy array, which cannot hold a recorded value",
@@ -176,7 +177,9 @@ def _store(name: str, self: Any, result: Any, out: Any, where: Any) -> Any:
     return out
 
 
-def _refused(name: str, x: Any, fact: str, hint: str = "x.detach().numpy() to leave the graph.") -> Exception:
+def refused(
+    name: str, x: Any, fact: str, hint: str = "x.detach().numpy() to leave the graph."
+) -> Exception:
     """The error for a function of NumPy that tensors do not answer."""
     operands = [("x", x)] if isinstance(x, Handle) else []
     return TypeError(explain(fact, f"np.{name}", operands, here(), hint))

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from adjoint.core.types import Shape
-from adjoint.ops.bilinear import Roles, roles, split
+from adjoint.ops.bilinear import LETTERS, Roles, roles, split
 from adjoint.ops.windows import dilated, offsets, overlap, overlaps, sliding
 
 __all__: list[str] = []
@@ -40,29 +40,55 @@ class Geometry(NamedTuple):
 def convolve_arrays(
     spec: str, geometry: Geometry, flip: bool, x: Any, y: Any, windows: Shape
 ) -> Any:
-    """The convolution of two arrays, a part of the first operand's first axis at a time."""
+    """The convolution of two arrays."""
     a, b, o = split(spec)
-    kernel = y.shape[len(b) :]
     sizes = dict(zip(a + b, x.shape[: len(a)] + y.shape[: len(b)], strict=True))
     out = np.zeros((*[sizes[c] for c in o], *windows), np.result_type(x, y))
-    if out.size == 0 or x.size == 0 or y.size == 0:
-        return out
-    work = scatter_products if flip else gather_windows
-    if not a:
-        work(spec, geometry, x, y, out)
-        return out
-    slid = x.shape[len(a) :] if flip else windows
-    each = prod(slid) * prod(kernel) * prod(sizes.values()) // sizes[a[0]]
-    if not flip:
-        each //= prod(sizes[c] for c in roles(spec).right)
-    step = max(CHUNK // max(each, 1), 1)
-    at_y, at_out = b.find(a[0]), o.find(a[0])
-    for start in range(0, sizes[a[0]], step):
-        part = slice(start, start + step)
-        target = out[(slice(None),) * at_out + (part,)] if at_out >= 0 else out
-        piece = y[(slice(None),) * at_y + (part,)] if at_y >= 0 else y
-        work(spec, geometry, x[part], piece, target)
+    if out.size and x.size and y.size:
+        # without the letters of size 1 it shows how much there is to sum
+        spec = ",".join("".join(c for c in part if sizes[c] > 1) for part in (a, b))
+        spec += "->" + "".join(c for c in o if sizes[c] > 1)
+        operands = (dropped(z, part, sizes) for z, part in ((x, a), (y, b), (out, o)))
+        in_parts(spec, geometry, flip, *operands)
     return out
+
+
+def dropped(x: Any, letters: str, sizes: dict[str, int]) -> Any:
+    """A view without the axes of size 1."""
+    return x[tuple(slice(None) if sizes[c] > 1 else 0 for c in letters)]
+
+
+def in_parts(
+    spec: str, geometry: Geometry, flip: bool, x: Any, y: Any, out: Any, axis: int = 0
+) -> None:
+    """Add the convolution to `out`, a part of an axis of `x` at a time if the columns are large."""
+    work = scatter_products if flip else gather_windows
+    a, b, o = split(spec)
+    size = column_size(spec, flip, x, y, out)
+    if axis == len(a) or size <= CHUNK:
+        work(spec, geometry, x, y, out)
+        return
+    n = x.shape[axis]
+    step = max(CHUNK * n // size, 1)
+    for start in range(0, n, step):
+        part = slice(start, start + step)
+        pieces = (
+            along(z, letters.find(a[axis]), part) for z, letters in ((x, a), (y, b), (out, o))
+        )
+        in_parts(spec, geometry, flip, *pieces, axis + 1)
+
+
+def along(x: Any, axis: int, part: slice) -> Any:
+    """A part of an array along one axis; all of it if it lacks the axis (-1)."""
+    return x if axis < 0 else x[(slice(None),) * axis + (part,)]
+
+
+def column_size(spec: str, flip: bool, x: Any, y: Any, out: Any) -> int:
+    """How many elements the columns have: windows of the input, or products that are added."""
+    a, b, o = split(spec)
+    if flip:
+        return prod(out.shape[: len(o)]) * prod(x.shape[len(a) :]) * prod(y.shape[len(b) :])
+    return prod(x.shape[: len(a)]) * prod(out.shape[len(o) :]) * prod(y.shape[len(b) :])
 
 
 def spread_out(x: Any, lead: int, geometry: Geometry, sizes: Ints) -> Any:
@@ -91,6 +117,9 @@ def gather_windows(spec: str, geometry: Geometry, x: Any, y: Any, out: Any) -> N
     x = spread_out(x, len(a), geometry, needed)
     if not part.inner and not part.right and prod(kernel) <= MANY:
         elementwise_windows(spec, geometry, x, y, out)
+        return
+    if not part.left and not part.right and prod(windows) <= MANY:
+        few_windows(spec, geometry, x, y, out)
         return
     view = sliding(x, kernel, stride, step)
     view = view[(slice(None),) * len(a) + tuple(slice(p) for p in windows)]
@@ -166,6 +195,19 @@ def elementwise_windows(spec: str, geometry: Geometry, x: Any, y: Any, out: Any)
     starts = offsets(kernel, geometry.kernel_dilation, (0,) * n)
     for k, _, at in overlaps(windows, geometry.stride, starts, x.shape[len(a) :]):
         out += xs[at] * ys[(..., *[slice(i, i + 1) for i in k])]
+
+
+def few_windows(spec: str, geometry: Geometry, x: Any, y: Any, out: Any) -> None:
+    """Inner products of a few windows of `x` with `y`, one window at a time and without a copy."""
+    a, b, o = split(spec)
+    n = len(geometry.stride)
+    names = [c for c in LETTERS if c not in spec][:n]
+    inner = "".join(names)
+    text = f"{a}{inner},{b}{inner}->{o}"
+    windows, kernel = out.shape[len(o) :], y.shape[len(b) :]
+    starts = offsets(windows, geometry.stride, (0,) * n)
+    for p, _, at in overlaps(kernel, geometry.kernel_dilation, starts, x.shape[len(a) :]):
+        out[(..., *p)] += np.einsum(text, x[at], y)
 
 
 # -- axes ------------------------------------------------------------------------------------------

@@ -69,14 +69,11 @@ def erfc_tail(x: Any) -> Any:
     return gauss * horner((x - CENTRE) / (x + CENTRE), TAIL) / (1 + 2 * x)
 
 
-def erf_large(x: Any) -> Any:
-    """The error function beyond SMALL."""
-    return np.copysign(1 - erfc_tail(np.abs(x)), x)
-
-
 def erf_of(x: Any) -> Any:
-    """The error function of a flat float64 array."""
-    return np.piecewise(x, [np.abs(x) <= SMALL], [erf_small, erf_large])
+    """The error function of a flat float64 array: both formulas, which is faster than sorting."""
+    size = np.abs(x)
+    near, far = erf_small(np.minimum(size, SMALL)), 1 - erfc_tail(size)
+    return np.copysign(where(size <= SMALL, near, far), x)
 
 
 def erfc_of(x: Any) -> Any:

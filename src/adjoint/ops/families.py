@@ -335,6 +335,12 @@ class Scale(AbstractMultilinear, AbstractMap):
         along_d = SCALE_BOTH(ct, dots[1])
         return along_d if along_ct is None else along_ct + along_d
 
+    @classmethod
+    def samples(cls, rng: Any) -> Iterator[Sample]:
+        yield from super().samples(rng)
+        yield cls(both=True), [rng.normal(size=(2, 3)), rng.normal(size=3)]
+        yield cls(), [rng.normal(size=3) + 1j, rng.normal(size=3) - 1j]
+
 
 @final
 class Cast(AbstractLinearMap):

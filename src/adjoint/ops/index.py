@@ -15,7 +15,7 @@ from adjoint.core.errors import AdjointError, DTypeError, ShapeError
 from adjoint.core.types import dtype_kind
 from adjoint.ops.families import CAST
 from adjoint.ops.gather import Gather, ScatterAdd, ScatterSet
-from adjoint.ops.key import Plan, is_index, is_mask, items_of, read_key
+from adjoint.ops.key import Plan, is_index, is_mask, read_key
 from adjoint.ops.select import WHERE
 from adjoint.ops.shape import Permute, Reshape, broadcast_to, refusal
 from adjoint.ops.slice import SetSlice
@@ -187,10 +187,11 @@ def _spread(plan: Plan, v: Any, shape: Ints) -> Any:
 
 def _mask_alone(x: Any, key: Any) -> Any:
     """The mask, aligned with `x`, if a key is one mask and nothing else; None otherwise."""
-    items = items_of(key)
-    if len(items) != 1 or not is_mask(items[0]):
+    if isinstance(key, tuple) and len(key) == 1:
+        key = key[0]
+    mask = np.asarray(key) if isinstance(key, list) else key
+    if not is_mask(mask):
         return None
-    mask = items[0]
     n = mask.ndim
     if not n or mask.shape != x.shape[:n]:
         return None

@@ -26,7 +26,7 @@ from adjoint.core.errors import ArgumentError, AxisError, ShapeError
 from adjoint.core.graph import Handle
 from adjoint.core.types import BOOL, INT, Shape, broadcast_shapes, dtype_kind
 from adjoint.ops.families import CAST
-from adjoint.ops.gather import WrapIndex
+from adjoint.ops.gather import WrapIndex, wrapped
 from adjoint.ops.slice import Slice
 
 __all__: list[str] = []
@@ -339,5 +339,6 @@ def combined(plan: Plan, arrays: list[Any]) -> Any:
         return np.zeros(plan.index, INT64)
     out: Any = 0
     for (_, source, n), array in zip(plan.indexed, arrays, strict=True):
-        out = out * n + WrapIndex(n, source)(array)
+        plain = isinstance(array, np.ndarray)
+        out = out * n + (wrapped(array, n, source) if plain else WrapIndex(n, source)(array))
     return out

@@ -98,8 +98,8 @@ class Sort(AbstractGeneral):
 
     @classmethod
     def samples(cls, rng: Any) -> Iterator[Sample]:
-        yield cls(1), [rng.permutation(8.0).reshape(2, 4)]
-        yield cls(0, True), [rng.permutation(6.0).reshape(3, 2)]
+        yield cls(1), [rng.permutation(np.arange(8.0)).reshape(2, 4)]
+        yield cls(0, True), [rng.permutation(np.arange(6.0)).reshape(3, 2)]
         yield cls(0), [np.zeros((0,))]
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -36,7 +37,7 @@ class Derivative(NamedTuple):
 
     Attributes:
         values: the derivative of each output.
-        noise: for each output, how much of it may be rounding, in the function or in the differences.
+        noise: for each output, how much of it may be rounding.
         method: ``differences`` or ``complex step``.
         settled: whether smaller steps change little; at a pole or a kink they change much.
     """
@@ -53,7 +54,8 @@ def directional(f: Function, xs: Arrays, vs: Arrays) -> Derivative:
     exact = complex_step(f, xs, vs)
     if exact is None or not _agree(exact, found):
         return found
-    return Derivative(exact, [np.full(np.shape(n), COMPLEX_STEP) for n in found.noise], "complex step", found.settled)
+    noise = [np.full(np.shape(n), COMPLEX_STEP) for n in found.noise]
+    return Derivative(exact, noise, "complex step", found.settled)
 
 
 def differences(f: Function, xs: Arrays, vs: Arrays) -> Derivative:
@@ -70,6 +72,7 @@ def differences(f: Function, xs: Arrays, vs: Arrays) -> Derivative:
     best: Arrays = [np.full(y.shape, np.nan, _wide(y).dtype) for y in base]
     error: Arrays = [np.full(y.shape, np.inf) for y in base]
     noise: Arrays = [np.zeros(y.shape) for y in base]
+    bent = False
     for _ in range(ATTEMPTS):
         rows = [_stencil(f, base, xs, vs, h / RATIO**k) for k in range(LEVELS)]
         tried = _extrapolate([slopes for slopes, _ in rows])
@@ -126,10 +129,7 @@ def _extrapolate(rows: Sequence[Arrays]) -> list[tuple[Any, Any]]:
             for order in range(1, len(table)):
                 before = table[-1]
                 gain = RATIO ** (2 * order)
-                table = [
-                    (gain * fine - coarse) / (gain - 1)
-                    for coarse, fine in zip(table[:-1], table[1:], strict=True)
-                ]
+                table = [(gain * fine - coarse) / (gain - 1) for coarse, fine in pairwise(table)]
             out.append((table[-1], np.abs(table[-1] - before)))
     return out
 

@@ -251,7 +251,9 @@ def _score(run: Run, out: Array, target: Array) -> float:
     """Accuracy, or the explained share of the variance (R²)."""
     if run.table.labels:
         return float((out.argmax(-1) == target).mean())
-    return 1.0 - float(((out[:, 0] - target) ** 2).sum() / ((target - target.mean()) ** 2).sum())
+    error = float(((out[:, 0] - target) ** 2).sum())
+    spread = float(((target - target.mean()) ** 2).sum())
+    return 1.0 - error / spread if spread else 0.0
 
 
 def measure(run: Run, part: Split) -> dict[str, float]:

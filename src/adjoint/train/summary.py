@@ -21,9 +21,9 @@ def opening(run: Run) -> Group:
     """What is learned, from how many rows, with what."""
     table, settings = run.table, run.settings
     kinds = ", ".join(table.labels[:10]) + (", …" if len(table.labels) > 10 else "")
-    what = f"a class: {kinds}" if table.labels else f"a quantity, for {table.reason}"
+    what = f"a class: {kinds}" if table.labels else f"a quantity, because {table.reason}"
     if table.labels and table.reason:
-        what += f", for {table.reason}"
+        what += f", because {table.reason}"
     train, validation, test = run.parts
     layers = " → ".join(map(str, run.sizes))
     grid = Grid.grid(padding=(0, 2))

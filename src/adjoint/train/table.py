@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import difflib
+import io
 import json
 import math
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import numpy as np
 
 Array = np.ndarray[Any, Any]
 MAX_CLASSES = 20  # whole numbers with more distinct values are quantities
+LARGEST = 1e100  # beyond, the square of a value is no number
 MIN_ROWS = 20  # or one of the three parts is too small to mean anything
 
 
@@ -111,7 +113,7 @@ def _read(path: Path) -> tuple[list[str], list[list[str]], list[int]]:
     text = _text(path)
     first = text.split("\n", 1)[0]
     separator = max(",;\t|", key=first.count)
-    reader = csv.reader(text.splitlines(keepends=True), delimiter=separator, strict=True)
+    reader = csv.reader(io.StringIO(text), delimiter=separator, strict=True)
     rows: list[list[str]] = []
     lines: list[int] = []
     try:
@@ -140,8 +142,9 @@ def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        near = difflib.get_close_matches(path.name, _names_beside(path), n=1)
-        hint = f"\nDid you mean {path.with_name(near[0])}?" if near else ""
+        stems = {p.stem: p for p in _files_beside(path)}
+        near = difflib.get_close_matches(path.stem, stems, n=1)
+        hint = f"\nDid you mean {stems[near[0]]}?" if near else ""
         raise TableError(f"There is no file {path}.{hint}") from None
     except IsADirectoryError:
         raise TableError(f"{path} is a folder, not a CSV file.") from None
@@ -153,8 +156,8 @@ def _text(path: Path) -> str:
         raise TableError(f"{path} cannot be read: {error.strerror}.") from None
 
 
-def _names_beside(path: Path) -> list[str]:
-    return [p.name for p in path.parent.glob("*")] if path.parent.is_dir() else []
+def _files_beside(path: Path) -> list[Path]:
+    return sorted(path.parent.glob("*.csv")) if path.parent.is_dir() else []
 
 
 def _target_index(header: list[str], target: str | None, path: Path) -> int:
@@ -166,6 +169,8 @@ def _target_index(header: list[str], target: str | None, path: Path) -> int:
         )
     if target in header:
         return header.index(target)
+    if all(_number(name) is not None for name in header):
+        raise TableError(f"The first line of {path} must name its columns; it has numbers: {listed}")
     folded = {name.casefold(): name for name in header}
     near = difflib.get_close_matches(target.casefold(), folded, n=1, cutoff=0.5)
     hint = f"Did you mean {folded[near[0]]!r}? " if near else ""
@@ -177,7 +182,7 @@ def _numbers(texts: list[str], column: str, lines: list[int], path: Path) -> Arr
     out = np.empty(len(texts))
     for k, (text, line) in enumerate(zip(texts, lines, strict=True)):
         value = _number(text)
-        if value is None or not math.isfinite(value):
+        if value is None or not abs(value) <= LARGEST:
             raise TableError(_not_a_number(text.strip(), value, column, line, path))
         out[k] = value
     return out
@@ -195,8 +200,10 @@ def _not_a_number(text: str, value: float | None, column: str, line: int, path: 
     if not text:
         return f"{where}the value is missing.\nTry: fill it in, or leave such rows out."
     if value is not None:
-        return f"{where}{text} is not a finite number.\nTry: leave such rows out."
-    return f"{where}{json.dumps(text, ensure_ascii=False)} is not a number.\nTry: write the column in numbers, or leave it out."
+        what = "is too large" if math.isfinite(value) else "is not a finite number"
+        return f"{where}{text} {what}.\nTry: leave such rows out."
+    quoted = json.dumps(text, ensure_ascii=False)
+    return f"{where}{quoted} is not a number.\nTry: write the column in numbers, or leave it out."
 
 
 def _target(
@@ -212,7 +219,7 @@ def _target(
         kinds = np.unique(values)
         whole = bool((kinds == np.round(kinds)).all())
         if not whole or len(kinds) > min(MAX_CLASSES, len(values) // 2):
-            why = "it has numbers of many kinds" if whole else "it has numbers with fractions"
+            why = "it has many different numbers" if whole else "it has numbers with fractions"
             if len(kinds) == 1:
                 raise TableError(_one_value(column, texts[0], path))
             return values, (), why

@@ -14,10 +14,12 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from adjoint.core.bind import setting, state
+from adjoint.core.bind import make, setting, state
 from adjoint.core.errors import MutatedInput
 from adjoint.core.graph import Deferred, Handle, Node, ancestors, next_seq
+from adjoint.core.tree import flatten, tree_map
 from adjoint.core.types import Type
+from adjoint.random.generator import Generator, default_generator
 from adjoint.transforms.leaves import tensors
 
 __all__ = ["checkpoint"]
@@ -39,29 +41,30 @@ class Recall(Deferred):
 class Rerun:
     """The values of a checkpointed call, computed again when the first of them is asked for."""
 
-    __slots__ = ("args", "f", "kwargs", "ops", "values")
+    __slots__ = ("call", "ops", "outside", "values")
 
-    def __init__(
-        self, f: Callable[..., Any], args: Any, kwargs: Any, nodes: Sequence[Node]
-    ) -> None:
-        self.f = f
-        self.args = args
-        self.kwargs = kwargs
-        self.ops = [node.op for node in nodes]
+    def __init__(self, call: Call, record: Record) -> None:
+        self.call = call
+        self.ops = [node.op for node in record.nodes]
+        self.outside = record.outside
         self.values: dict[int, Any] | None = None
 
     def recall(self, index: int) -> Any:
         """The saved values of the node with this index, handed out once."""
         if self.values is None:
-            with setting(recording=True, site=None):
-                nodes = _recorded(self.f, self.args, self.kwargs)[1]
-            if [node.op for node in nodes] != self.ops:
+            again = self.call.again()
+            if [node.op for node in again.nodes] != self.ops:
                 raise MutatedInput(
                     "checkpoint: the function did something else when it ran again "
-                    f"({len(nodes)} recorded operations instead of {len(self.ops)}); it must be "
-                    "deterministic and must not depend on values that change in between"
+                    f"({len(again.nodes)} recorded operations instead of {len(self.ops)}); it "
+                    "must be deterministic and must not depend on values that change in between"
                 )
-            self.values = {i: node.saved for i, node in enumerate(nodes)}
+            if again.outside != self.outside:
+                raise MutatedInput(
+                    "checkpoint: a tensor that the function uses has been assigned to since the "
+                    "forward pass; run the backward pass first"
+                )
+            self.values = {i: node.saved for i, node in enumerate(again.nodes)}
         found = self.values.pop(index, None)
         if found is None:  # a second sweep over a retained graph
             self.values = None
@@ -71,13 +74,65 @@ class Rerun:
         return found
 
 
-def _recorded(f: Callable[..., Any], args: Any, kwargs: Any) -> tuple[Any, list[Node]]:
-    """The result of a call, and the nodes that it recorded, in order."""
+class Call:
+    """A call of a function that can be made again: arguments and random streams as they were."""
+
+    __slots__ = ("args", "f", "kwargs", "streams")
+
+    def __init__(self, f: Callable[..., Any], args: Any, kwargs: Any) -> None:
+        self.f = f
+        self.args, self.kwargs = copies((args, kwargs))
+        given = [x for x in flatten((args, kwargs))[0] if isinstance(x, Generator)]
+        self.streams = [(g, g.state) for g in (default_generator(), *given)]
+
+    def again(self) -> Record:
+        """Make the call once more; what it records."""
+        before = [(g, g.state) for g, _ in self.streams]
+        args, kwargs = copies((self.args, self.kwargs))
+        _put_back(self.streams)
+        try:
+            with setting(recording=True, staging=False, site=None):
+                return recorded(self.f, args, kwargs)[1]
+        finally:
+            _put_back(before)
+
+
+def copies(tree: Any) -> Any:
+    """The same containers with a handle of its own for each tensor: assignments do not reach it."""
+    return tree_map(lambda x: make(x.value, x.node) if isinstance(x, Handle) else x, tree)
+
+
+def _put_back(streams: Sequence[tuple[Generator, Any]]) -> None:
+    for generator, stream in streams:
+        generator.state = stream
+
+
+class Record:
+    """What a call recorded.
+
+    Attributes:
+        nodes: the operations, oldest first.
+        outside: the tracked nodes from outside that they use, in order of use.
+    """
+
+    def __init__(self, outs: Sequence[Handle], since: int) -> None:
+        inside = ancestors([o.node for o in outs], lambda node: node.seq > since and node.tracked)
+        known = set(inside)
+        self.nodes = [node for node in inside if node.op is not None]
+        self.outside = [
+            x
+            for node in self.nodes
+            for x in node.inputs
+            if x.__class__ is Node and x.tracked and x not in known
+        ]
+
+
+def recorded(f: Callable[..., Any], args: Any, kwargs: Any) -> tuple[Any, Record]:
+    """The result of a call, and what it recorded."""
     since = next_seq()
     result = f(*args, **kwargs)
     outs = [x for x in tensors(result, "checkpoint: the result")[0] if isinstance(x, Handle)]
-    nodes = ancestors([o.node for o in outs], lambda node: node.seq > since and node.tracked)
-    return result, [node for node in nodes if node.op is not None]
+    return result, Record(outs, since)
 
 
 def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
@@ -87,13 +142,16 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
     time. Wrap parts of a deep network, such as each block.
 
     Args:
-        f: a deterministic function; its result is any nesting of tensors.
+        f: a function that does the same when it is called again; its result is any nesting of
+            tensors. Random numbers come out the same: the default generator, and generators among
+            the arguments, are put back for the second run.
 
     Returns:
         A function with the same values and gradients.
 
     Raises:
-        MutatedInput: in the backward pass, if the function does something else on its second run.
+        MutatedInput: in the backward pass, if the function does something else on its second run,
+            or if a tensor that it uses has been assigned to in between.
 
     Example:
         >>> x = ad.tensor([1.0, 2.0], requires_grad=True)
@@ -106,11 +164,13 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         if not state.recording:
             return f(*args, **kwargs)
-        result, nodes = _recorded(f, args, kwargs)
-        if nodes and all(node.saved is not None for node in nodes) and _known(nodes):
-            rerun = Rerun(f, args, kwargs, nodes)
-            for i, node in enumerate(nodes):
-                node.saved = Recall(rerun, i)
+        call = Call(f, args, kwargs)
+        result, record = recorded(f, args, kwargs)
+        if record.nodes and _known(record.nodes):
+            rerun = Rerun(call, record)
+            for i, node in enumerate(record.nodes):
+                if node.saved is not None:  # released by a gradient that was taken inside
+                    node.saved = Recall(rerun, i)
         return result
 
     return wrapped

@@ -126,30 +126,33 @@ def _closed(graph: Graph, held: Sequence[Node], user: bool) -> Graph:
 
 
 def _applied(op: Any, xs: tuple[Any, ...], like: Node) -> Node:
-    """A node that holds no values, of the type and from the place of another."""
+    """A node that holds no values, of the type and from the place of another.
+
+    It counts as recorded: where recording was off, a StopGradient says so.
+    """
     shape = like.shape
     if like.dtype is None and op is not like.op:
         shape = op.out_type(*[x.type if x.__class__ is Node else x for x in xs])
-    return Node(op, xs, None, 0, shape, like.dtype, like.code, like.offset)
+    return Node(op, xs, None, 1, shape, like.dtype, like.code, like.offset)
 
 
-# -- the same card for the same function ------------------------------------------------------------
+# -- the same card for the same function -----------------------------------------------------------
 
 Card = TypeVar("Card", bound=AbstractControl)
 
 
-class Shape:
+class CardKey:
     """What two cards must share to be exchangeable, with one of them."""
 
     __slots__ = ("card", "parts")
 
     def __init__(self, card: Any) -> None:
         self.card = card
-        fields = (_parts(getattr(card, name)) for name in card.fields)
-        self.parts = (type(card), default_dtype(), *fields)
+        fields = [_parts(getattr(card, name)) for name in card.fields]
+        self.parts: tuple[Any, ...] = (type(card), default_dtype(), *fields)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Shape) and self.parts == other.parts
+        return isinstance(other, CardKey) and self.parts == other.parts
 
     def __hash__(self) -> int:
         return hash(self.parts)
@@ -157,10 +160,8 @@ class Shape:
 
 def _parts(value: Any) -> Any:
     """A field; a graph by its operations, their wiring and their places in user code."""
-    if isinstance(value, tuple):
-        return tuple(map(_parts, value))
     if not isinstance(value, Graph):
-        return value
+        return tuple(map(_parts, value)) if type(value) is tuple else value  # type: ignore[arg-type]
     at: dict[Node, int] = {}
     lines: list[Any] = []
     for node in value.inputs:
@@ -175,8 +176,8 @@ def _parts(value: Any) -> Any:
 
 
 @functools.lru_cache(maxsize=256)
-def _first(shape: Shape) -> Any:
-    return shape.card
+def _first(key: CardKey) -> Any:
+    return key.card
 
 
 def interned(card: Card) -> Card:
@@ -186,6 +187,6 @@ def interned(card: Card) -> Card:
     as pullbacks, is found again on the card of the first step.
     """
     try:
-        return _first(Shape(card))
+        return _first(CardKey(card))
     except TypeError:  # a field of some operation has no hash
         return card

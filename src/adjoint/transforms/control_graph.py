@@ -30,7 +30,7 @@ def blank(t: Type) -> Node:
 
 def plus(x: Node, y: Node) -> Node:
     """A node for the sum of two of the same type."""
-    return Node(ADD, (x, y), None, 0, x.shape, x.dtype, None, 0)
+    return Node(ADD, (x, y), None, 1, x.shape, x.dtype, None, 0)
 
 
 def used_in(nodes: Iterable[Node], outputs: Iterable[Node]) -> set[Node]:

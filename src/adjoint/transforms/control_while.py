@@ -8,7 +8,6 @@ mode; reverse mode would need the values of a number of steps that nobody knows.
 from __future__ import annotations
 
 import functools
-import operator
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, final
 
@@ -105,10 +104,9 @@ class While(AbstractControl):
                 return tuple(map(np.asarray, carry))
             new = step([*consts, *carry])
             if np.ndim(on) and not np.all(on):
-                new = [
-                    np.where(np.reshape(on, (*on.shape, *(1,) * (np.ndim(c) - on.ndim))), after, c)
-                    for after, c in zip(new, carry, strict=True)
-                ]
+                for i, (after, c) in enumerate(zip(new, carry, strict=True)):
+                    each = np.reshape(on, (*on.shape, *(1,) * (np.ndim(c) - on.ndim)))
+                    new[i] = np.where(each, after, c)
             carry = new
 
     def out_type(self, *types: Any) -> Any:
@@ -302,8 +300,8 @@ def fori_loop(lower: Any, upper: Any, body_fn: Callable[[Any, Any], Any], carry:
 
 def _bound(x: Any, what: str) -> Any:
     """A bound: a Python int where it is known, else a tensor."""
-    if not isinstance(x, Handle) and hasattr(x, "__index__"):
-        return operator.index(x)
+    if isinstance(x, int):
+        return x
     x = lift(x)
     if x.ndim or dtype_kind(x.dtype) != INT:
         fact = f"{what} must be one integer, got {Type.of(x)}"

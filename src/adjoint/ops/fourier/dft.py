@@ -10,7 +10,7 @@ float32 gives complex64 and float64 complex128; 16-bit floats are converted to f
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, ClassVar, Final, final
 
@@ -22,6 +22,8 @@ from adjoint.core.primitive import Sample
 from adjoint.core.types import Type, complex_of, default_dtype, is_inexact, real_of
 from adjoint.ops.families import CAST, AbstractLinear
 
+NUMPY: Any = np.fft
+"""NumPy's transforms, which type checkers cannot follow through operands of any type."""
 SWAPPED: Final = {"backward": "forward", "ortho": "ortho", "forward": "backward"}
 """The normalisation under which a transform is the transpose of the opposite one."""
 
@@ -73,7 +75,7 @@ class DFT(AbstractTransform):
     name = "fft"
 
     def value(self, x: Any) -> Any:
-        transform: Callable[..., Any] = np.fft.ifft if self.inverse else np.fft.fft
+        transform = NUMPY.ifft if self.inverse else NUMPY.fft
         return transform(x, axis=self.axis, norm=self.norm)
 
     def out_type(self, x: Any) -> Type:
@@ -104,7 +106,7 @@ class RealDFT(AbstractTransform):
     takes = "fd"
 
     def value(self, x: Any) -> Any:
-        return np.fft.rfft(x, axis=self.axis, norm=self.norm)
+        return NUMPY.rfft(x, axis=self.axis, norm=self.norm)
 
     def out_type(self, x: Any) -> Type:
         return Type(self.along(x, x.shape[self.axis] // 2 + 1), complex_of(x.dtype))
@@ -140,7 +142,7 @@ class InverseRealDFT(AbstractTransform):
 
     def value(self, x: Any) -> Any:
         self.out_type(x)
-        return np.fft.irfft(x, self.n, axis=self.axis, norm=self.norm)
+        return NUMPY.irfft(x, self.n, axis=self.axis, norm=self.norm)
 
     def out_type(self, x: Any) -> Type:
         if x.shape[self.axis] != self.n // 2 + 1:

@@ -12,6 +12,7 @@ from adjoint.core.primitive import Sample
 from adjoint.core.types import Type, real_of
 from adjoint.ops.families import conj, scale
 from adjoint.ops.linalg.matrix import (
+    LAPACK,
     AbstractMatrixFunction,
     columns,
     diagonal_of,
@@ -45,7 +46,7 @@ class Det(AbstractMatrixFunction):
     """Determinant of each square matrix."""
 
     def value(self, x: Any) -> Any:
-        return np.linalg.det(x)
+        return LAPACK.det(x)
 
     def out_type(self, x: Any) -> Type:
         square_size(x)
@@ -70,7 +71,7 @@ class Adjugate(AbstractMatrixFunction):
 
     def value(self, x: Any) -> Any:
         try:
-            inverse: Any = np.linalg.inv(x)
+            inverse: Any = LAPACK.inv(x)
         except np.linalg.LinAlgError:
             return adjugate_by_svd(x)
         condition = np.abs(x).sum(-1).max(-1, initial=0) * np.abs(inverse).sum(-1).max(
@@ -78,7 +79,7 @@ class Adjugate(AbstractMatrixFunction):
         )
         # an inverse loses as many digits as the condition has; so few may go
         if np.all(condition < np.finfo(x.dtype).eps ** -0.25):
-            return np.linalg.det(x)[..., None, None] * inverse
+            return LAPACK.det(x)[..., None, None] * inverse
         return adjugate_by_svd(x)
 
     def out_type(self, x: Any) -> Type:
@@ -108,9 +109,9 @@ class Adjugate(AbstractMatrixFunction):
 def adjugate_by_svd(x: Any) -> Any:
     """Adjugates of matrices that may be singular: their factors are products of singular values."""
     n = x.shape[-1]
-    u, s, vh = np.linalg.svd(x)
+    u, s, vh = LAPACK.svd(x)
     others = np.where(off_diagonal(n), s[..., None, :], np.ones((), s.dtype)).prod(-1)
-    factor = np.linalg.det(u) * np.linalg.det(vh)
+    factor = LAPACK.det(u) * LAPACK.det(vh)
     return factor[..., None, None] * (mH(vh) * others[..., None, :]) @ mH(u)
 
 
@@ -153,7 +154,7 @@ class AbstractSlogdet(AbstractMatrixFunction):
     """
 
     def value(self, x: Any) -> Any:
-        return tuple(np.linalg.slogdet(x))
+        return tuple(LAPACK.slogdet(x))
 
     def out_type(self, x: Any) -> tuple[Type, Type]:
         square_size(x)

@@ -14,6 +14,7 @@ from adjoint.core.types import Type, complex_of, real_of
 from adjoint.ops.diagonal import Triangle
 from adjoint.ops.families import conj, scale
 from adjoint.ops.linalg.matrix import (
+    LAPACK,
     AbstractMatrixFunction,
     columns,
     diagonal_of,
@@ -65,7 +66,7 @@ class Eigh(AbstractMatrixFunction):
     """Eigenvalues, rising, and orthonormal eigenvectors of the Hermitian part of each matrix."""
 
     def value(self, x: Any) -> Any:
-        return tuple(np.linalg.eigh(hermitian_part(x)))
+        return tuple(LAPACK.eigh(hermitian_part(x)))
 
     def out_type(self, x: Any) -> tuple[Type, Type]:
         n = square_size(x)
@@ -88,7 +89,7 @@ class Eigh(AbstractMatrixFunction):
 
 def spread(rng: Any, n: int) -> Any:
     """A random symmetric matrix with eigenvalues near 1, 2, ..., n."""
-    q = np.linalg.qr(rng.normal(size=(n, n)))[0]
+    q = LAPACK.qr(rng.normal(size=(n, n)))[0]
     return (q * np.arange(1.0, n + 1)) @ q.T
 
 
@@ -99,7 +100,7 @@ class EigenvaluesHermitian(AbstractMatrixFunction):
     name = "eigvalsh"
 
     def value(self, x: Any) -> Any:
-        return np.linalg.eigvalsh(hermitian_part(x))
+        return LAPACK.eigvalsh(hermitian_part(x))
 
     def out_type(self, x: Any) -> Type:
         return EIGH.out_type(x)[0]
@@ -124,7 +125,7 @@ class Eig(AbstractMatrixFunction):
     """Eigenvalues and eigenvectors of length 1 of each matrix, complex."""
 
     def value(self, x: Any) -> Any:
-        w, v = np.linalg.eig(x)
+        w, v = LAPACK.eig(x)
         dtype = complex_of(x.dtype)
         return w.astype(dtype, copy=False), v.astype(dtype, copy=False)
 

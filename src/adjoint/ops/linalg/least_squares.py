@@ -13,6 +13,7 @@ from adjoint.core.primitive import Sample
 from adjoint.core.types import Type, broadcast_shapes, real_of
 from adjoint.ops.families import CAST, conj
 from adjoint.ops.linalg.matrix import (
+    LAPACK,
     AbstractMatrixFunction,
     columns,
     lift_inexact,
@@ -51,7 +52,7 @@ class PseudoInverse(AbstractMatrixFunction):
         self.out_type(x, rtol)
         if x.size == 0:
             return np.zeros((*x.shape[:-2], x.shape[-1], x.shape[-2]), x.dtype)
-        u, s, vh = np.linalg.svd(x, full_matrices=False)
+        u, s, vh = LAPACK.svd(x, full_matrices=False)
         keep = s > np.real(rtol)[..., 0] * s.max(-1, keepdims=True)
         inverse = np.where(keep, 1 / np.where(keep, s, 1), 0).astype(s.dtype)
         return mH(vh) @ (inverse[..., None] * mH(u))

@@ -24,6 +24,9 @@ from adjoint.ops.diagonal import Diagonal, EmbedDiagonal
 from adjoint.ops.families import CAST, AbstractGeneral, conj
 from adjoint.ops.shape import Permute, Reshape, refusal
 
+LAPACK: Any = np.linalg
+"""NumPy's decompositions, which type checkers cannot follow through operands of any type."""
+
 
 class AbstractMatrixFunction(AbstractGeneral):
     """A function of stacks of matrices that LAPACK computes, with the rule for its cotangent."""

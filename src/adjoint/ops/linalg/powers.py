@@ -13,6 +13,7 @@ from adjoint.core.primitive import Sample
 from adjoint.core.types import Type, broadcast_shapes
 from adjoint.ops.join import Concat
 from adjoint.ops.linalg.matrix import (
+    LAPACK,
     AbstractMatrixFunction,
     mH,
     mm,
@@ -129,9 +130,10 @@ def exponential(x: Any) -> Any:
     norm = np.abs(x).sum(-2).max(-1, initial=0)
     halvings = np.ceil(np.log2(np.maximum(norm / PADE_NORM, 1)))
     halvings = np.where(np.isfinite(halvings), halvings, 0).astype(np.int32)
-    out = pade(np.ldexp(np.ones((), x.real.dtype), -halvings)[..., None, None] * x)
+    out: Any = pade(np.ldexp(np.ones((), x.real.dtype), -halvings)[..., None, None] * x)
     for k in range(int(halvings.max(initial=0))):
-        out = np.where((halvings > k)[..., None, None], out @ out, out)
+        more = halvings > k
+        out[more] = out[more] @ out[more]
     return out
 
 
@@ -146,8 +148,7 @@ def pade(x: Any) -> Any:
     odd = x @ (high_odd + c[7] * x6 + c[5] * x4 + c[3] * x2 + c[1] * one)
     high_even = x6 @ (c[12] * x6 + c[10] * x4 + c[8] * x2)
     even = high_even + c[6] * x6 + c[4] * x4 + c[2] * x2 + c[0] * one
-    out: Any = np.linalg.solve(even - odd, even + odd)
-    return out
+    return LAPACK.solve(even - odd, even + odd)
 
 
 EXPM: Final = Expm()

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple, final
 
-import numpy as np
-
 from adjoint.core.bind import lift
 from adjoint.core.errors import ArgumentError, ShapeError
 from adjoint.core.primitive import Sample
 from adjoint.core.types import Type
 from adjoint.ops.join import Concat
 from adjoint.ops.linalg.matrix import (
+    LAPACK,
     AbstractMatrixFunction,
     half_triangle,
     matrix_shape,
@@ -51,7 +50,7 @@ class QR(AbstractMatrixFunction):
     name = "qr"
 
     def value(self, x: Any) -> Any:
-        return tuple(np.linalg.qr(x, "reduced"))
+        return tuple(LAPACK.qr(x, "reduced"))
 
     def out_type(self, x: Any) -> tuple[Type, Type]:
         m, n = matrix_shape(x)
@@ -90,7 +89,7 @@ class CompleteQR(AbstractMatrixFunction):
     )
 
     def value(self, x: Any) -> Any:
-        return tuple(np.linalg.qr(x, "complete"))
+        return tuple(LAPACK.qr(x, "complete"))
 
     def out_type(self, x: Any) -> tuple[Type, Type]:
         m, n = matrix_shape(x)

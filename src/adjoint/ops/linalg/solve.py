@@ -13,6 +13,7 @@ from adjoint.core.errors import ArgumentError
 from adjoint.core.primitive import Sample
 from adjoint.core.types import Type
 from adjoint.ops.linalg.matrix import (
+    LAPACK,
     AbstractMatrixFunction,
     columns,
     mH,
@@ -34,8 +35,7 @@ class Solve(AbstractMatrixFunction):
     operands = ("x1", "x2")
 
     def value(self, a: Any, b: Any) -> Any:
-        out: Any = np.linalg.solve(a, b)
-        return out
+        return LAPACK.solve(a, b)
 
     def out_type(self, a: Any, b: Any) -> Type:
         return solution_type(a, b)
@@ -66,7 +66,7 @@ class Inverse(AbstractMatrixFunction):
 
     def value(self, x: Any) -> Any:
         try:
-            return np.linalg.inv(x)
+            return LAPACK.inv(x)
         except np.linalg.LinAlgError:
             if self.strict or x.ndim < 2 or x.shape[-1] != x.shape[-2]:
                 raise
@@ -96,7 +96,7 @@ def each_inverse(x: Any) -> Any:
     out = np.full_like(flat, np.nan)
     for i, matrix in enumerate(flat):
         try:
-            out[i] = np.linalg.inv(matrix)
+            out[i] = LAPACK.inv(matrix)
         except np.linalg.LinAlgError:
             continue
     return out.reshape(x.shape)

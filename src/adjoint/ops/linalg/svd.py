@@ -13,6 +13,7 @@ from adjoint.core.types import Type, real_of
 from adjoint.ops.families import conj, scale
 from adjoint.ops.join import Concat
 from adjoint.ops.linalg.matrix import (
+    LAPACK,
     AbstractMatrixFunction,
     columns,
     diagonal_of,
@@ -46,7 +47,7 @@ class SVD(AbstractMatrixFunction):
     name = "svd"
 
     def value(self, x: Any) -> Any:
-        return tuple(np.linalg.svd(x, full_matrices=False))
+        return tuple(LAPACK.svd(x, full_matrices=False))
 
     def out_type(self, x: Any) -> tuple[Type, Type, Type]:
         m, n = matrix_shape(x)
@@ -101,8 +102,8 @@ def core_rule(ct: Any, out: Any) -> Any:
 
 def apart(rng: Any, shape: tuple[int, ...]) -> Any:
     """A random stack of matrices whose singular values are well apart."""
-    u, s, vh = np.linalg.svd(rng.normal(size=shape), full_matrices=False)
-    return (u * (1.0 + np.arange(s.shape[-1])[::-1])) @ vh
+    u, s, vh = LAPACK.svd(rng.normal(size=shape), full_matrices=False)
+    return (u * np.arange(float(s.shape[-1]), 0.0, -1.0)) @ vh
 
 
 @final
@@ -112,8 +113,7 @@ class SingularValues(AbstractMatrixFunction):
     name = "svdvals"
 
     def value(self, x: Any) -> Any:
-        out: Any = np.linalg.svd(x, compute_uv=False)
-        return out
+        return LAPACK.svd(x, compute_uv=False)
 
     def out_type(self, x: Any) -> Type:
         m, n = matrix_shape(x)
@@ -144,7 +144,7 @@ class Complement(AbstractMatrixFunction):
     )
 
     def value(self, x: Any) -> Any:
-        return np.linalg.qr(x, "complete")[0][..., x.shape[-1] :]
+        return LAPACK.qr(x, "complete")[0][..., x.shape[-1] :]
 
     def out_type(self, x: Any) -> Type:
         m, k = matrix_shape(x)

@@ -13,6 +13,7 @@ from adjoint.core.primitive import Sample
 from adjoint.core.types import Type, broadcast_shapes
 from adjoint.ops.diagonal import Triangle
 from adjoint.ops.linalg.matrix import (
+    LAPACK,
     AbstractMatrixFunction,
     columns,
     half_triangle,
@@ -85,7 +86,7 @@ def back_substitution(a: Any, b: Any) -> Any:
         rest = b[..., rows, :]
         if stop < n:
             rest = rest - a[..., rows, stop:] @ x[..., stop:, :]
-        x[..., rows, :] = np.linalg.solve(a[..., rows, rows], rest)
+        x[..., rows, :] = LAPACK.solve(a[..., rows, rows], rest)
     return x
 
 
@@ -108,8 +109,7 @@ class Cholesky(AbstractMatrixFunction):
 
     def value(self, x: Any) -> Any:
         # the Hermitian part, so that value and derivative belong to one function
-        out: Any = np.linalg.cholesky(hermitian_part(x))
-        return out
+        return LAPACK.cholesky(hermitian_part(x))
 
     def out_type(self, x: Any) -> Type:
         n = square_size(x)

@@ -1,0 +1,68 @@
+"""Functions of NumPy that only look at a tensor: at its shape, its dtype or its values."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+
+import adjoint as ad
+from adjoint.core.bind import lift
+from adjoint.core.graph import Handle
+from adjoint.core.types import normalize_axis
+from adjoint.numpy_protocol.functions import implements, looks_only, looks_only_tensor
+
+RETURN_NUMPY: Final = """
+allclose array_equal array_equiv array2string array_repr array_str common_type isneginf
+isposinf may_share_memory shares_memory min_scalar_type iscomplexobj isrealobj
+busday_count busday_offset is_busday histogram_bin_edges save savez savez_compressed
+savetxt
+""".split()
+for _name in RETURN_NUMPY:
+    implements(getattr(np, _name))(looks_only(getattr(np, _name)))
+
+RETURN_TENSORS: Final = """
+argpartition argwhere flatnonzero nonzero digitize bincount iscomplex isreal lexsort
+nanargmax nanargmin packbits unpackbits histogram histogram2d histogramdd
+tril_indices_from triu_indices_from diag_indices_from unravel_index ravel_multi_index
+""".split()
+for _name in RETURN_TENSORS:
+    implements(getattr(np, _name))(looks_only_tensor(getattr(np, _name)))
+
+
+@implements(np.shape)
+def _shape(a: Any) -> tuple[int, ...]:
+    return lift(a).shape
+
+
+@implements(np.ndim)
+def _ndim(a: Any) -> int:
+    return lift(a).ndim
+
+
+@implements(np.size)
+def _size(a: Any, axis: Any = None) -> int:
+    x = lift(a)
+    if axis is None:
+        return x.size
+    given = axis if isinstance(axis, tuple) else (axis,)
+    return int(np.prod([x.shape[normalize_axis(k, x.ndim)] for k in given]))
+
+
+@implements(np.result_type)
+def _result_type(*items: Any) -> Any:
+    return ad.result_type(*items)
+
+
+@implements(np.can_cast)
+def _can_cast(from_: Any, to: Any, casting: str = "safe") -> bool:
+    source = from_.dtype if isinstance(from_, Handle) else from_
+    return np.can_cast(source, to, casting)  # type: ignore[arg-type]
+
+
+@implements(np.copyto)
+def _copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = True) -> None:
+    if not isinstance(dst, Handle):
+        raise TypeError("np.copyto: a NumPy array cannot hold a recorded value; use ad.where")
+    new = src if where is True else ad.where(where, src, dst)
+    dst.assign(new)  # type: ignore[attr-defined]
