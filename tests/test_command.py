@@ -72,7 +72,9 @@ def test_json_is_the_whole_output_and_two_runs_are_equal() -> None:
         assert run["cost"].pop("seconds")["backward"] > 0
     assert runs[0] == runs[1]
     assert runs[0]["parameters"] == 9610
-    assert runs[0]["cost"]["flops"]["finite_differences"] == 9611 * runs[0]["cost"]["flops"]["forward"]
+    assert (
+        runs[0]["cost"]["flops"]["finite_differences"] == 9611 * runs[0]["cost"]["flops"]["forward"]
+    )
 
 
 def test_another_seed_is_another_run() -> None:
@@ -94,7 +96,10 @@ def test_a_quantity_is_predicted(optimizer: str) -> None:
 
 
 def test_classes_are_told_by_their_names() -> None:
-    rows = [f"{r.rsplit(',', 1)[0]},{'dear' if float(r.split(',')[2]) > 300 else 'cheap'}" for r in houses()]
+    rows = [
+        f"{r.rsplit(',', 1)[0]},{'dear' if float(r.split(',')[2]) > 300 else 'cheap'}"
+        for r in houses()
+    ]
     code, out, err = train(write(rows), "--target", "price", "--hidden", "16,8", "--epochs", "40")
     assert code == 0, err
     assert "a class: cheap, dear, because it is text" in out
@@ -172,7 +177,10 @@ def spoiled(line: str) -> list[str]:
 
 
 REFUSED = {
-    "text among numbers": (spoiled("12.5,old,3"), "line 19, column 'age': \"old\" is not a number."),
+    "text among numbers": (
+        spoiled("12.5,old,3"),
+        "line 19, column 'age': \"old\" is not a number.",
+    ),
     "a missing value": (spoiled("12.5,,3"), "line 19, column 'age': the value is missing."),
     "NaN": (spoiled("12.5,nan,3"), "line 19, column 'age': nan is not a finite number."),
     "infinity": (spoiled("12.5,-inf,3"), "line 19, column 'age': -inf is not a finite number."),
@@ -180,7 +188,10 @@ REFUSED = {
     "a missing target": (spoiled("12.5,3,"), "line 19, column 'price': the value is missing."),
     "a short row": (spoiled("12.5,3"), "line 19: 2 values, but the header names 3 columns."),
     "one class": (["1,2,7"] * 40, "every row of 'price' is 7, so there is nothing to learn."),
-    "names as target": ([f"1,2,n{k}" for k in range(40)], "the column is no set of classes either."),
+    "names as target": (
+        [f"1,2,n{k}" for k in range(40)],
+        "the column is no set of classes either.",
+    ),
     "too few rows": (houses(7), "has 7 rows of data; at least 20 are needed"),
     "no rows": ([], "has 0 rows of data"),
 }

@@ -85,8 +85,8 @@ from adjoint.ops.dtypes import __array_namespace_info__ as __array_namespace_inf
 from adjoint.ops.dtypes import astype as astype
 from adjoint.ops.dtypes import bool as bool
 from adjoint.ops.dtypes import can_cast as can_cast
-from adjoint.ops.dtypes import complex64 as complex64
 from adjoint.ops.dtypes import complex128 as complex128
+from adjoint.ops.dtypes import complex64 as complex64
 from adjoint.ops.dtypes import e as e
 from adjoint.ops.dtypes import finfo as finfo
 from adjoint.ops.dtypes import float16 as float16
@@ -95,19 +95,19 @@ from adjoint.ops.dtypes import float64 as float64
 from adjoint.ops.dtypes import from_dlpack as from_dlpack
 from adjoint.ops.dtypes import iinfo as iinfo
 from adjoint.ops.dtypes import inf as inf
-from adjoint.ops.dtypes import int8 as int8
 from adjoint.ops.dtypes import int16 as int16
 from adjoint.ops.dtypes import int32 as int32
 from adjoint.ops.dtypes import int64 as int64
+from adjoint.ops.dtypes import int8 as int8
 from adjoint.ops.dtypes import isdtype as isdtype
 from adjoint.ops.dtypes import nan as nan
 from adjoint.ops.dtypes import newaxis as newaxis
 from adjoint.ops.dtypes import pi as pi
 from adjoint.ops.dtypes import result_type as result_type
-from adjoint.ops.dtypes import uint8 as uint8
 from adjoint.ops.dtypes import uint16 as uint16
 from adjoint.ops.dtypes import uint32 as uint32
 from adjoint.ops.dtypes import uint64 as uint64
+from adjoint.ops.dtypes import uint8 as uint8
 from adjoint.ops.einsum import einsum as einsum
 from adjoint.ops.error_function import erf as erf
 from adjoint.ops.error_function import erfc as erfc
@@ -116,9 +116,9 @@ from adjoint.ops.exponential import exp as exp
 from adjoint.ops.exponential import exp2 as exp2
 from adjoint.ops.exponential import expm1 as expm1
 from adjoint.ops.exponential import log as log
+from adjoint.ops.exponential import log10 as log10
 from adjoint.ops.exponential import log1p as log1p
 from adjoint.ops.exponential import log2 as log2
-from adjoint.ops.exponential import log10 as log10
 from adjoint.ops.exponential import logaddexp as logaddexp
 from adjoint.ops.gamma import digamma as digamma
 from adjoint.ops.gamma import lgamma as lgamma
@@ -358,8 +358,8 @@ __all__ = [
     "clip",
     "column_stack",
     "complex",
-    "complex64",
     "complex128",
+    "complex64",
     "concat",
     "concatenate",
     "cond",
@@ -444,10 +444,10 @@ __all__ = [
     "imag",
     "inf",
     "inner",
-    "int8",
     "int16",
     "int32",
     "int64",
+    "int8",
     "is_grad_enabled",
     "isclose",
     "isdtype",
@@ -467,9 +467,9 @@ __all__ = [
     "linearize",
     "linspace",
     "log",
+    "log10",
     "log1p",
     "log2",
-    "log10",
     "log_sigmoid",
     "log_softmax",
     "logaddexp",
@@ -572,10 +572,10 @@ __all__ = [
     "tril",
     "triu",
     "trunc",
-    "uint8",
     "uint16",
     "uint32",
     "uint64",
+    "uint8",
     "unfold",
     "unique_all",
     "unique_counts",

@@ -27,7 +27,7 @@ from adjoint.backward import Cotangents, sweep, tracked_ancestors
 from adjoint.core.bind import setting, staged_leaf
 from adjoint.core.errors import NoGraph
 from adjoint.core.graph import Deferred, Node, Pick, ancestors, next_seq
-from adjoint.core.types import Type
+from adjoint.ops.families import Cast
 from adjoint.ops.shape import Expand, Permute, Reshape
 from adjoint.ops.slice import Slice
 
@@ -73,9 +73,9 @@ def count(loss: Any) -> Cost:
     Example:
         >>> from adjoint.cost import count
         >>> w = ad.tensor(np.ones((3, 2)), requires_grad=True)
-        >>> cost = count(ad.sum(ad.matmul(np.ones((4, 3)), w) ** 2))
+        >>> cost = count(ad.sum(ad.matmul(np.ones((4, 3)), w)))
         >>> cost.forward, cost.backward, cost.saved_bytes, cost.gradient_bytes
-        (64, 72, 64, 48)
+        (56, 48, 0, 48)
     """
     if not loss.node.tracked:
         raise NoGraph("count: nothing that requires a gradient leads to this tensor")
@@ -100,7 +100,7 @@ def flops(nodes: Iterable[Node]) -> int:
     """Floating-point operations of these nodes, as their cards count them."""
     total = 0
     for node in nodes:
-        if node.op is not None and node.op.__class__ is not Pick:
+        if node.op is not None and node.op.__class__ is not Pick and not _is_mask(node):
             total += node.op.cost(*[x.type if x.__class__ is Node else x for x in node.inputs])
     return total
 
@@ -120,7 +120,7 @@ def _backward_steps(loss: Node, order: list[Node]) -> Iterator[_Step]:
 
     Each node's turn is a sweep of its own, over a copy of the node whose inputs are leaves.
     """
-    cts: Cotangents = {loss: staged_leaf(Type(loss.shape, loss.dtype))}
+    cts: Cotangents = {loss: staged_leaf(loss.type)}
     for node in reversed(order):
         ct = cts.pop(node, None)
         if ct is None:
@@ -168,9 +168,14 @@ def _parts(ct: Any) -> list[Any]:
 
 def _buffer(node: Node) -> Node:
     """The node whose value owns the memory of this node's value."""
-    while isinstance(node.op, VIEWS) and node.inputs:
+    while node.inputs and (isinstance(node.op, VIEWS) or _is_mask(node)):
         node = node.inputs[0]
     return node
+
+
+def _is_mask(node: Node) -> bool:
+    """Whether a node converts truth values to numbers, which NumPy does while it multiplies."""
+    return node.op.__class__ is Cast and bool(node.inputs) and node.inputs[0].dtype == np.bool_
 
 
 def _bytes(node: Node) -> int:
@@ -182,8 +187,10 @@ def _bytes(node: Node) -> int:
 
 def _held(node: Node) -> set[Node]:
     """The buffers that a node keeps for its derivative."""
-    saved = node.saved or ()
-    kept: list[Node] = [node] if saved and isinstance(saved[0], np.ndarray | tuple) else []
+    saved = node.saved
+    if saved is None or isinstance(saved, Deferred):
+        return set()
+    kept: list[Node] = [node] if isinstance(saved[0], np.ndarray | tuple) else []
     kept += [
         x
         for v, x in zip(saved[1:], node.inputs, strict=False)

@@ -38,11 +38,15 @@ def test_every_value_has_a_box_with_its_name_type_and_line() -> None:
     line = f.__code__.co_firstlineno
     place = f"test_draw.py:{line + 1}   a, b = ad.split(x, 2)"
     text = "%3: f32[2], %4: f32[2] = split(%0, axis=0, sizes=(2, 2))"
-    assert found[f"{text}\n{place}"] == ["split", "axis=0, sizes=(2, 2)", "f32[2], f32[2]"]
+    assert found[f"{text}\n{place}"] == [
+        "split",
+        "axis=0, sizes=(2, 2)",
+        "%3: f32[2], %4: f32[2]",
+    ]
     shown = list(found.values())
-    assert ["input %0", "f32[4]"] in shown
-    assert ["multiply(·, 2.0)", "f32[2]"] in shown
-    assert ["constant", "f32[2]"] in shown
+    assert ["input", "%0: f32[4]"] in shown
+    assert ["multiply(·, 2.0)", "%6: f32[2]"] in shown
+    assert ["constant", "%2: f32[2]"] in shown
     assert ["result %8"] in shown
     assert len(shown) == 2 + 1 + 5 + 1  # inputs, a constant, operations, a result
 

@@ -158,7 +158,7 @@ def test_integers_become_the_default_float_or_stay(name: str) -> None:
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("name", set(UNARY) - {"i0", "sinc", "angle", "nan_to_num"})
+@pytest.mark.parametrize("name", sorted(set(UNARY) - {"i0", "sinc", "angle", "nan_to_num"}))
 def test_unary_special_values(name: str, dtype: Any) -> None:
     x = SPECIAL.astype(dtype)
     with np.errstate(all="ignore"):

@@ -1,4 +1,4 @@
-"""Each row of the table in docs/kinks.md: the page says the gradients, this file asks for them."""
+"""Each row of the table in docs/use/kinks.md: the page says the gradients, this file asks for them."""
 
 import re
 from collections.abc import Callable
@@ -11,7 +11,7 @@ import pytest
 import adjoint as ad
 from adjoint import linalg
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "kinks.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "use" / "kinks.md"
 NAN, INF = float("nan"), float("inf")
 
 

@@ -112,14 +112,14 @@ def _made_by(node: Node) -> Node:
 def _leaf_box(graph: Any, node: Node, layout: Layout) -> Box:
     name = layout.names[node]
     if node not in graph.constants:
-        shown = [f"input {name}", str(node.type)]
+        shown = ["input", f"{name}: {node.type}"]
         return Box("input", shown, f"{name}: {node.type}\n{place_text(node)}".strip())
     value = graph.constants[node].value
     text = constant_text(value, node.name or name)
     inside = text.removeprefix("constant(").removesuffix(")")
     label = inside if node.size <= 1 else node.name or "constant"
     tip = f"{name}: {node.type} = {text}\n{place_text(node)}".strip()
-    return Box("constant", [label, str(node.type)], tip)
+    return Box("constant", [label, f"{name}: {node.type}"], tip)
 
 
 def _step_box(node: Node, layout: Layout) -> Box:
@@ -127,9 +127,8 @@ def _step_box(node: Node, layout: Layout) -> Box:
     title = card_name(node.op)
     if literals:
         title += "(" + ", ".join("·" if x.__class__ is Node else f"{x}" for x in node.inputs) + ")"
-    types = [node.type] if node.dtype is not None else node.shape
     fields = ", ".join(f for f in fields_of(node.op) if "\n" not in f)
-    lines = [title, *([fields] if fields else []), ", ".join(map(str, types))]
+    lines = [title, *([fields] if fields else []), layout.results(node)]
     tip = f"{step_text(node, layout)}\n{place_text(node)}".strip()
     return Box(node.op.kind, lines, tip)
 

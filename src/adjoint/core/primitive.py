@@ -21,8 +21,30 @@ Sample = tuple["Primitive", list[Any]]
 registry: dict[str, type[Primitive]] = {}
 
 
+class AbstractCard:
+    """What a card says. Attributes, because a card may give a method or one of NumPy's ufuncs."""
+
+    value: Any = None
+    """``value(*xs)``: the meaning, in NumPy; the reference that every back end is tested against."""
+    out_type: Any = None
+    """``out_type(*types)``: type of the result (a tuple of types for several), or the error."""
+    batch: Any = None
+    """``batch(size, batched, *xs)``: apply to operands of which some carry a batch axis in front,
+    of this size; results carry it in front."""
+    cost: Any = None
+    """``cost(*types)``: floating-point operations; bytes follow from the types."""
+    samples: Any = None
+    """``samples(rng)``, a class method: instances with valid operands, for tests and benchmarks."""
+    partial: Any = None
+    """``partial(i, out, *xs)``: elementwise derivative with respect to input `i`."""
+    transpose: Any = None
+    """``transpose(i, ct, *xs)``: cotangent of input `i` of a linear or multilinear operation."""
+    vjp: Any = None
+    """``vjp(ct, out, *xs)``: the cotangents of all inputs."""
+
+
 @dataclass_transform(frozen_default=True, kw_only_default=False)
-class Primitive:
+class Primitive(AbstractCard):
     """One operation: its meaning, its type, its derivative, its batching, its lowering, its cost.
 
     A final card writes `value`, `out_type`, `batch`, `cost` and `samples` (or takes them from its
@@ -57,32 +79,6 @@ class Primitive:
     """Whether the rule takes ZERO for the cotangents of outputs that nothing depends on."""
     own_savers: ClassVar[bool] = False
     """Whether what the rule reads depends on the fields, so that each instance finds out itself."""
-
-    # -- what a card says ---------------------------------------------------------------------
-
-    def value(self, *xs: Any) -> Any:
-        """The meaning, in NumPy: the reference that every back end is tested against."""
-        raise NotImplementedError
-
-    def out_type(self, *types: Any) -> Any:
-        """Type of the result (a tuple of types for several), or the error that says why not."""
-        raise NotImplementedError
-
-    def batch(self, size: int, batched: tuple[bool, ...], *xs: Any) -> Any:
-        """Apply to operands of which some carry a leading batch axis of this size.
-
-        Results carry the batch axis in front.
-        """
-        raise NotImplementedError
-
-    def cost(self, *types: Any) -> int:
-        """Floating-point operations for operands of these types; bytes follow from the types."""
-        raise NotImplementedError
-
-    @classmethod
-    def samples(cls, rng: Any) -> Iterator[Sample]:
-        """Instances with valid operands; tests, documents and benchmarks feed on them."""
-        raise NotImplementedError
 
     # -- what families and the engine do with it ----------------------------------------------
 
@@ -177,13 +173,8 @@ def check_complete(cls: type[Primitive]) -> None:
     Raises:
         TypeError: naming the class and what is missing.
     """
-    base = Primitive.__dict__
-    missing = [
-        rule
-        for rule in ("value", "out_type", "batch", "cost", "samples")
-        if getattr(getattr(cls, rule), "__func__", getattr(cls, rule))
-        is getattr(base[rule], "__func__", base[rule])
-    ]
+    rules = ("value", "out_type", "batch", "cost", "samples")
+    missing = [rule for rule in rules if getattr(cls, rule) is None]
     stated = [s for s in STATEMENTS if getattr(cls, s, "")]
     if missing:
         raise TypeError(f"card {cls.__name__} lacks {', '.join(missing)}")

@@ -98,17 +98,17 @@ def _text(graph: Any, sites: bool, known_as: dict[Node, str]) -> str:
         said = constant_text(graph.constants[node].value, known_as[node])
         lines.append((f"  {names[node]}: {node.type} = {said}", ""))
     for node in layout.steps:
-        lines.append((f"  {step_text(node, layout)}", place_text(node) if sites else ""))
+        lines.append((f"  {step_text(node, layout, sites)}", place_text(node) if sites else ""))
     tail = "} -> (" + ", ".join(names.get(n, "%?") for n in graph.outputs) + ")"
     return "\n".join([head, *_commented(lines), tail])
 
 
-def step_text(node: Node, layout: Layout) -> str:
+def step_text(node: Node, layout: Layout, sites: bool = False) -> str:
     """One operation: results, the card's name, operands, fields."""
     if node.op is None:  # only in a graph that does not hold together
         return f"{layout.results(node)} = leaf()"
-    args = [layout.operand(x) for x in node.inputs]
-    return f"{layout.results(node)} = {card_name(node.op)}({', '.join(args + fields_of(node.op))})"
+    args = [layout.operand(x) for x in node.inputs] + fields_of(node.op, sites)
+    return f"{layout.results(node)} = {card_name(node.op)}({', '.join(args)})"
 
 
 def place_text(node: Node) -> str:
@@ -148,21 +148,24 @@ def _card_named(name: str, cards: int) -> type[Primitive] | None:
     return found[0] if len(found) == 1 else registry.get(name)
 
 
-def fields_of(op: Primitive) -> list[str]:
-    """The fields of an operation as keyword arguments; those with their default are left out."""
+def fields_of(op: Primitive, sites: bool = False) -> list[str]:
+    """The fields of an operation as keyword arguments; those with their default are left out.
+
+    Graphs stand last, because they take lines of their own.
+    """
     shown: list[str] = []
     for name in op.fields:
-        text = literal(getattr(op, name))
+        text = literal(getattr(op, name), sites)
         if hasattr(type(op), name) and literal(getattr(type(op), name)) == text:
             continue
         shown.append(f"{name}={text}")
-    return shown
+    return sorted(shown, key=lambda text: "\n" in text)
 
 
 # -- values --------------------------------------------------------------------------------------
 
 
-def literal(value: Any) -> str:
+def literal(value: Any, sites: bool = False) -> str:
     """A field or a Python number as text; what has no text form becomes ``opaque('...')``."""
     cls = value.__class__
     if issubclass(cls, np.generic):
@@ -176,18 +179,18 @@ def literal(value: Any) -> str:
     if cls is Type:
         return str(value)
     if cls in (tuple, list, dict, slice):
-        return _container(value)
+        return _container(value, sites)
     if hasattr(value, "nodes") and hasattr(value, "constants"):  # a Graph, which imports this file
-        return print_graph(value).replace("\n", "\n  ")
+        return print_graph(value, sites).replace("\n", "\n  ")
     return f"opaque({repr(value)!r})"
 
 
-def _container(value: Any) -> str:
+def _container(value: Any, sites: bool) -> str:
     if value.__class__ is slice:
         return f"slice({literal(value.start)}, {literal(value.stop)}, {literal(value.step)})"
     if value.__class__ is dict:
-        return "{" + ", ".join(f"{literal(k)}: {literal(v)}" for k, v in value.items()) + "}"
-    inside = ", ".join(map(literal, value))
+        return "{" + ", ".join(f"{literal(k)}: {literal(v, sites)}" for k, v in value.items()) + "}"
+    inside = ", ".join(literal(part, sites) for part in value)
     if value.__class__ is list:
         return f"[{inside}]"
     return f"({inside},)" if len(value) == 1 else f"({inside})"

@@ -121,6 +121,13 @@ def real_of(dtype: DType) -> DType:
     return dtype
 
 
+def promote_pair(x: DType, y: DType) -> DType:
+    """The dtype that two dtypes of one kind combine to."""
+    if "V" in (x.kind, y.kind) and x.itemsize == y.itemsize and x != y:
+        return np.dtype(np.float32)  # bfloat16 and float16: neither holds the other's numbers
+    return np.promote_types(x, y)
+
+
 def promote(*items: Any) -> DType:
     """The dtype that arrays of these dtypes and these weak Python scalars combine to.
 
@@ -136,7 +143,7 @@ def promote(*items: Any) -> DType:
     out = strongest[0]
     for d in strongest[1:]:
         if d is not out:
-            out = np.promote_types(out, d)
+            out = promote_pair(out, d)
     if kind == COMPLEX and any(d == np.float64 for d in dtypes):
         out = np.dtype(np.complex128)
     weak = max(scalars, default=kind)

@@ -130,7 +130,10 @@ class LogCumSumExp(AbstractGeneral):
         # d out[j] / d x[k] = exp(x[k] - out[j]) for j >= k; every exponent below is at most 0
         below = LOGICAL_AND(IS_INF(out), LESS(out, 0))
         level = WHERE(below, 0, out)
-        decay = EXP(out - shifted(level, self.axis, -1))
+        # the last one plays no part; 1 there keeps its derivative finite
+        n = out.shape[self.axis]
+        later = part(level, self.axis, min(1, n), max(n - 1, 0)), part(level, self.axis, n - 1, 1)
+        decay = EXP(out - Concat(self.axis)(*later)) if n else out
         into = Recurrence(self.axis, True)(decay, ct)
         return (scale(into, EXP(x - level)),)
 

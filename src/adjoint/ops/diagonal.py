@@ -12,8 +12,8 @@ from adjoint.core.errors import ShapeError
 from adjoint.core.primitive import Sample
 from adjoint.core.types import Type
 from adjoint.ops.axes import moveaxis
-from adjoint.ops.families import CAST, AbstractLinear
-from adjoint.ops.shape import Sum, refusal
+from adjoint.ops.families import AbstractLinear
+from adjoint.ops.shape import refusal
 
 __all__ = ["diag", "diag_embed", "diagonal", "tril", "triu"]
 
@@ -170,20 +170,6 @@ def diagonal(x: Any, /, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     """
     x = _matrix("diagonal", x)
     return Diagonal(offset)(moveaxis(x, (axis1, axis2), (-2, -1)))
-
-
-def trace(x: Any, /, offset: int = 0, axis1: int = 0, axis2: int = 1, *, dtype: Any = None) -> Any:
-    """The sum of the diagonal of the matrices that stand on two axes.
-
-    Example:
-        >>> np.trace(ad.tensor([[1.0, 2.0], [3.0, 4.0]]))
-        tensor(5.)
-
-    **Gradient:** 1 on the diagonal, 0 elsewhere.
-    """
-    out = diagonal(x, offset, axis1, axis2)
-    out = out if dtype is None else CAST[np.dtype(dtype)](out)
-    return Sum((out.ndim - 1,))(out)
 
 
 def diag(x: Any, /, k: int = 0) -> Any:

@@ -33,7 +33,15 @@ class Expm1(AbstractAnalyticMap):
     """exp(x) - 1 without the cancellation near 0."""
 
     llvm = "expm1"
-    value = np.expm1
+
+    def value(self, x: Any) -> Any:
+        out = np.expm1(x)
+        if out.dtype.kind != "c":
+            return out
+        # NumPy multiplies infinities with zeros; its exp has the limits that C99 states, and far
+        # from 0 nothing cancels
+        finite = np.isfinite(out)
+        return out if finite.all() else np.where(finite, out, np.exp(x) - 1)
 
     def partial(self, i: int, out: Any, x: Any) -> Any:
         return EXP(x)  # and not out + 1, which cancels for negative x

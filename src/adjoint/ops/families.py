@@ -114,7 +114,6 @@ class AbstractMap(Primitive):
             cls.takes = cls.takes.replace("?", "")
         super().__init_subclass__(**kwargs)
 
-    partial: ClassVar[Any] = None
 
     def out_dtype(self, dtype: DType) -> DType:
         """dtype of the result for the common dtype of the operands."""
@@ -229,7 +228,6 @@ class AbstractLinear(Primitive):
     parameters: ClassVar[tuple[int, ...]] = ()
     """Positions of the inputs that the operation is not linear in and that have no gradient."""
 
-    transpose: ClassVar[Any] = None
 
     def pull(self, ct: Any, out: Any, xs: tuple[Any, ...], mask: int) -> Sequence[Any]:
         return [self.transpose(i, ct, *xs) if mask >> i & 1 else None for i in range(len(xs))]
@@ -267,7 +265,6 @@ class AbstractMultilinear(Primitive):
     ``transpose(i, ct, *xs)`` is the cotangent of input `i`; it may read the other inputs.
     """
 
-    transpose: ClassVar[Any] = None
 
     def pull(self, ct: Any, out: Any, xs: tuple[Any, ...], mask: int) -> Sequence[Any]:
         return [self.transpose(i, ct, *xs) if mask >> i & 1 else None for i in range(len(xs))]
@@ -287,7 +284,6 @@ class AbstractGeneral(Primitive):
     The rule is linear in `ct`, so forward mode is its transpose, and is derived.
     """
 
-    vjp: ClassVar[Any] = None
 
     def pull(self, ct: Any, out: Any, xs: tuple[Any, ...], mask: int) -> Sequence[Any]:
         return self.vjp(ct, out, *xs)

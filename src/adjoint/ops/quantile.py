@@ -1,6 +1,6 @@
 """Quantiles, percentiles and the median: places in the sorted values.
 
-A quantile lies at ``p = a + q * (n + 1 - a - b) - 1`` among `n` sorted values, counted from 0, with
+A quantile lies at ``p = q * (n + 1 - a - b) + a - 1`` among `n` sorted values, counted from 0, with
 constants `a` and `b` that depend on the method.
 
 Source: Hyndman and Fan, Sample quantiles in statistical packages (1996), table 1.
@@ -168,7 +168,7 @@ def _quantile(op: str, x: Any, q: Any, axis: Axis, method: str, keepdims: bool) 
 def _places(q: Any, n: int, method: str) -> tuple[Any, Any, Any]:
     """For each share the places of the two sorted neighbours, and the weight of the second."""
     a, b = METHODS[method]
-    p = np.clip(a + q * (n + 1 - a - b) - 1, 0, n - 1)
+    p = np.clip(q * (n + 1 - a - b) + (a - 1), 0, n - 1)
     if method == "nearest":
         p = np.round(p)
     low, high = np.floor(p), np.ceil(p)

@@ -129,7 +129,7 @@ class RandomLogGamma(AbstractRejection, AbstractGeneral):
             bound = 0.5 * z * z + d[at] * (1 - v + log_v)
             return np.log(d[at]) + log_v, (v > 0) & (np.log1p(-u[:, 2]) < bound)
 
-        out = self.draw(state, x, attempt)
+        out: Any = self.draw(state, x, attempt)
         return (out + boost.reshape(out.shape)).astype(x.dtype)
 
     def out_type(self, state: Any, x: Any) -> Type:
@@ -170,9 +170,9 @@ class LogGammaSlope(AbstractMap):
         t = np.exp(log_t)
         lower = t <= a
         sign = np.where(lower, -1.0, 1.0)
-        width = np.where(lower, _width_below(a, t), _width_above(a, t))
+        width: Any = np.where(lower, _width_below(a, t), _width_above(a, t))
         mean = log_t - digamma(a)
-        total = np.zeros_like(t)
+        total: Any = np.zeros_like(t)
         for node, weight in zip(NODES, WEIGHTS, strict=True):
             v = sign * (width * node)
             total += weight * (mean + v) * np.exp(a * v - t * np.expm1(v))
@@ -185,12 +185,13 @@ class LogGammaSlope(AbstractMap):
 
 def _width_below(a: Any, t: Any) -> Any:
     """Over which `v` the density of ``t exp(-v)`` falls, for ``t <= a``."""
-    return 1 / np.maximum(a - t, np.minimum(a, np.sqrt(a)))
+    rate: Any = np.maximum(a - t, np.minimum(a, np.sqrt(a)))
+    return 1 / rate
 
 
 def _width_above(a: Any, t: Any) -> Any:
     """Over which `v` the density of ``t exp(v)`` falls, for ``t >= a``."""
-    near = 1 / np.maximum(t - a, np.sqrt(np.maximum(t, 1.0)))
+    near: Any = 1 / np.maximum(t - a, np.sqrt(np.maximum(t, 1.0)))
     return np.where(t > 1, near, np.log1p(1 / np.maximum(t, 1e-300)))
 
 

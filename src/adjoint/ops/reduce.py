@@ -215,7 +215,7 @@ def var(
     x = lift(x)
     axes = axes_of("var", x, dim if axis is None else axis)
     out = _variance(x, axes, _correction(correction, ddof, unbiased))
-    return _in_place(out, x, axes, keepdims or keepdim)
+    return _in_place(_cast(out, real_of(_float_dtype(x))), x, axes, keepdims or keepdim)
 
 
 def _correction(correction: float, ddof: float | None, unbiased: bool | None) -> float:
@@ -225,13 +225,14 @@ def _correction(correction: float, ddof: float | None, unbiased: bool | None) ->
 
 
 def _variance(x: Any, axes: tuple[int, ...], correction: float) -> Any:
+    """The variance, of 16-bit floats in 32 bits."""
     dtype = _float_dtype(x)
     wide = np.dtype(np.float32) if dtype.char in "eE" else dtype
     x = _cast(x, wide)
     off = x - Expand(x.shape, axes)(_mean(x, axes, wide))
     squares = _cast(off * conj(off), real_of(wide))
     left = _count(x, axes) - correction
-    return _cast(Sum(axes)(squares) / (left if left > 0 else 0.0), real_of(dtype))
+    return Sum(axes)(squares) / (left if left > 0 else 0.0)
 
 
 def std(
@@ -273,7 +274,8 @@ def std(
     variance = _variance(x, axes, _correction(correction, ddof, unbiased))
     constant = EQUAL(variance, 0)
     root = SQRT(WHERE(constant, 1, variance))
-    return _in_place(WHERE(constant, 0, root), x, axes, keepdims or keepdim)
+    out = _cast(WHERE(constant, 0, root), real_of(_float_dtype(x)))
+    return _in_place(out, x, axes, keepdims or keepdim)
 
 
 def max(

@@ -125,12 +125,29 @@ class Nextafter(AbstractMap):
 
 @final
 class FloorDivide(AbstractStep):
-    """The quotient rounded down to an integer. **Gradient:** 0."""
+    """The quotient rounded down to an integer. **Gradient:** 0.
 
+    Where an operand is infinite, it is ``floor(x / y)``, as the Array API standard prefers. With
+    `paired` it is there what goes with the remainder, as in Python: ``-5 // inf`` is -1, because
+    ``-5 % inf`` is inf, and ``inf // 5`` is NaN.
+    """
+
+    paired: bool = False
     llvm = "floordiv"
-    value = np.floor_divide
     bools = False
     domain = ((-9.0, 9.0), (0.5, 3.0))
+
+    def value(self, x: Any, y: Any) -> Any:
+        out = np.floor_divide(x, y)
+        if self.paired or not is_inexact(out.dtype):
+            return out
+        infinite = np.isinf(x) | np.isinf(y)
+        return np.where(infinite, np.floor(np.divide(x, y)), out) if infinite.any() else out
+
+    @classmethod
+    def samples(cls, rng: Any) -> Iterator[Sample]:
+        yield from super().samples(rng)
+        yield cls(paired=True), [rng.uniform(-9, 9, size=(2, 3)), rng.uniform(0.5, 3, size=3)]
 
 
 @final
@@ -145,7 +162,7 @@ class Remainder(AbstractMap):
     domain = ((-9.0, 9.0), (0.5, 3.0))
 
     def partial(self, i: int, out: Any, x: Any, y: Any) -> Any:
-        return -FLOOR_DIVIDE(x, y) if i else 1
+        return -QUOTIENT(x, y) if i else 1
 
 
 @final
@@ -172,6 +189,7 @@ SIGNBIT: Final = Signbit()
 COPYSIGN: Final = Copysign()
 NEXTAFTER: Final = Nextafter()
 FLOOR_DIVIDE: Final = FloorDivide()
+QUOTIENT: Final = FloorDivide(paired=True)
 REMAINDER: Final = Remainder()
 FMOD: Final = Fmod()
 
@@ -265,6 +283,9 @@ def nextafter(x: Any, y: Any, /) -> Any:
 def floor_divide(x: Any, y: Any, /) -> Any:
     """The quotient rounded down to an integer, elementwise: ``x // y``.
 
+    Where an operand is infinite, it is ``floor(x / y)``, as the Array API standard prefers;
+    `divmod` gives there what Python and NumPy give.
+
     Example:
         >>> ad.floor_divide(ad.tensor([7, -7]), 2)
         tensor([ 3, -4])
@@ -301,10 +322,12 @@ def fmod(x: Any, y: Any, /) -> Any:
 def divmod(x: Any, y: Any, /) -> tuple[Any, Any]:
     """The rounded-down quotient and what it leaves: ``(x // y, x % y)``.
 
+    The two go together where `y` is infinite, too: ``divmod(-5.0, inf)`` is ``(-1.0, inf)``.
+
     Example:
         >>> ad.divmod(ad.tensor([7, -7]), 3)
         (tensor([ 2, -3]), tensor([1, 2]))
 
     **Gradient:** that of `floor_divide` and that of `remainder`.
     """
-    return binary(FLOOR_DIVIDE, x, y), binary(REMAINDER, x, y)
+    return binary(QUOTIENT, x, y), binary(REMAINDER, x, y)

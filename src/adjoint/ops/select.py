@@ -4,7 +4,7 @@ A gradient goes through the branch that was taken and through no other; the othe
 exact zero, and `scale` keeps that zero whatever the branch's own derivative is. So the gradient of
 ``where(x > 0, log(x), 0)`` is finite everywhere.
 
-What happens at ties and kinks is a rule of the library: see docs/kinks.md.
+What happens at ties and kinks is a rule of the library: see docs/use/kinks.md.
 """
 
 from __future__ import annotations

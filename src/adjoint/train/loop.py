@@ -1,4 +1,4 @@
-"""The loop: batch after batch through forward pass, backward pass and update, each with its time."""
+"""The loop: each batch goes through forward pass, backward pass and update, and all are timed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 import adjoint as ad
-from adjoint import random
 from adjoint.cost import Cost, count
 from adjoint.train.network import (
     Parameters,
@@ -125,7 +124,7 @@ def prepare(table: Table, settings: Settings) -> Run:
 
     Everything random follows from the seed: the division, the weights, the order of the batches.
     """
-    generator = random.Generator(settings.seed)
+    generator = ad.random.Generator(settings.seed)
     train, validation, test, scaling = _divide(table, generator)
     sizes = (table.inputs.shape[1], *settings.hidden, len(table.labels) or 1)
     weights = initialise(sizes, generator)
@@ -165,7 +164,7 @@ def _epochs(run: Run) -> Iterator[Epoch]:
     loss_of = _loss_function(run.table)
     for number in range(1, settings.epochs + 1):
         total = 0.0
-        order = random.permutation(len(train), generator=run.generator).numpy()
+        order = ad.random.permutation(len(train), generator=run.generator).numpy()
         for start in range(0, len(train), settings.batch_size):
             rows = order[start : start + settings.batch_size]
             batch = Split(train.inputs[rows], train.target[rows])
@@ -224,7 +223,7 @@ def _divide(table: Table, generator: Any) -> tuple[Split, Split, Split, dict[str
 
     Only the training rows say how to scale, or the test would know what it must not.
     """
-    order = random.permutation(len(table), generator=generator).numpy()
+    order = ad.random.permutation(len(table), generator=generator).numpy()
     n = len(order)
     first, second = n - 2 * (n * 15 // 100), n - n * 15 // 100
     rows = order[:first], order[first:second], order[second:]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 import adjoint as ad
-from adjoint import random
 
 Parameters = dict[str, Any]
 
@@ -22,9 +22,9 @@ def initialise(sizes: tuple[int, ...], generator: Any) -> Parameters:
     """
     parameters: Parameters = {}
     last = len(sizes) - 2
-    for k, (n, m) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+    for k, (n, m) in enumerate(pairwise(sizes)):
         spread = math.sqrt(2 / n) if k < last else 0.1 / math.sqrt(n)
-        weight = random.normal(0.0, spread, (n, m), dtype=np.float32, generator=generator)
+        weight = ad.random.normal(0.0, spread, (n, m), dtype=np.float32, generator=generator)
         parameters[f"layers.{k}.weight"] = weight
         parameters[f"layers.{k}.bias"] = ad.zeros(m, dtype=np.float32)
     for tensor in parameters.values():

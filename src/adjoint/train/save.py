@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from safetensors.numpy import save as serialise
 
 from adjoint.train.loop import Run
 
@@ -17,8 +18,6 @@ def save(run: Run, path: Path) -> None:
 
     The file appears whole or not at all: it is written beside its place and then moved there.
     """
-    from safetensors.numpy import save as serialise
-
     tensors = {name: np.ascontiguousarray(p.numpy()) for name, p in run.parameters.items()}
     data = serialise(tensors, metadata=metadata(run))
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
@@ -34,7 +33,7 @@ def save(run: Run, path: Path) -> None:
 
 
 def metadata(run: Run) -> dict[str, str]:
-    """How to use the weights: layers, scaling, names of columns and classes. All values are JSON."""
+    """How to use the weights: layers, scaling, names of columns and classes, each as JSON."""
     table = run.table
     about: dict[str, Any] = {
         "format": "adjoint.mlp.1",

@@ -70,7 +70,7 @@ def verdict(run: Run) -> Group:
 
 
 def cost_table(run: Run) -> Group:
-    """What a step takes in operations and in time, and what it would take without the chain rule."""
+    """What a step takes in operations and time, and what it would without the chain rule."""
     cost, steps = run.cost, max(run.times.steps, 1)
     assert cost is not None
     times = run.times

@@ -1,4 +1,4 @@
-"""Tables to learn from: rows of numbers with a target, out of a CSV file or scikit-learn's digits."""
+"""Tables to learn from: rows of numbers with a target, from a CSV file or scikit-learn's digits."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def digits() -> Table:
         TableError: if scikit-learn is not installed.
     """
     try:
-        from sklearn.datasets import load_digits
+        from sklearn.datasets import load_digits  # noqa: PLC0415  # an extra, and slow to import
     except ImportError:
         raise TableError(
             "The digits come with scikit-learn, which is not installed.\n"
@@ -170,7 +170,9 @@ def _target_index(header: list[str], target: str | None, path: Path) -> int:
     if target in header:
         return header.index(target)
     if all(_number(name) is not None for name in header):
-        raise TableError(f"The first line of {path} must name its columns; it has numbers: {listed}")
+        raise TableError(
+            f"The first line of {path} must name its columns; it has numbers: {listed}"
+        )
     folded = {name.casefold(): name for name in header}
     near = difflib.get_close_matches(target.casefold(), folded, n=1, cutoff=0.5)
     hint = f"Did you mean {folded[near[0]]!r}? " if near else ""

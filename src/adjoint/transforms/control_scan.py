@@ -151,15 +151,16 @@ class Scan(AbstractControl):
         key = ("batch", size, flags)
         if key not in self.made:
             graph, out_flags = batched_graph(self.body, size, flags, flags[k:at])
-            self.made[key] = *close([graph]), out_flags
-        (body,), held, out_flags = self.made[key]
-        card = Scan(body, len(held) + k, c, self.length, self.reverse, self.keep)
+            (body,), held = close([graph])
+            card = Scan(body, len(held) + k, c, self.length, self.reverse)
+            self.made[key] = card, held, out_flags
+        card, held, out_flags = self.made[key]
         operands: list[Any] = list(xs[:k])
         for x, flag, has in zip(xs[k:at], flags[k:at], batched[k:at], strict=True):
             operands.append(expanded(size, x) if flag and not has else x)
         for x, has in zip(xs[at:], batched[at:], strict=True):
             operands.append(_swapped(x) if has else x)
-        outs = card(*held, *operands)
+        outs = card.keeping(self.keep)(*held, *operands)
         on = (*out_flags, *(flags[k + i] for i in self.keep))
         return tuple(
             expanded(size, o) if not flag else o if j < c else _swapped(o)

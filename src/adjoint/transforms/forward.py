@@ -10,6 +10,7 @@ Source: Radul, Paszke, Frostig, Johnson, Maclaurin, You Only Linearize Once (202
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -22,8 +23,8 @@ from adjoint.core.graph import Node, Pick, leaf
 from adjoint.core.site import here
 from adjoint.ops.families import CAST, ZERO
 from adjoint.ops.shape import Expand, unbroadcast
-from adjoint.transforms.leaves import call_recorded, released, tensors, zeros_like
-from adjoint.transforms.reverse import Differentiated, watched
+from adjoint.transforms.leaves import tensors, zeros_like
+from adjoint.transforms.reverse import Differentiated, Recorded
 
 __all__ = ["jvp", "linearize"]
 
@@ -65,23 +66,20 @@ def linearize(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., 
         >>> push(1.0), push(2.0)
         (tensor(12.), tensor(24.))
     """
-    chosen = Differentiated(primals, range(len(primals)), "jvp")
-    outer = state.recording
-    result = call_recorded(f, chosen.args, {})
-    outs, structure = tensors(result, "jvp: the result")
-    again = outer and watched([o.node for o in outs], chosen.xs)
+    recorded = Recorded(f, primals, "jvp")
+    return recorded.result(), functools.partial(push, recorded)
 
-    def push(*tangents: Any) -> Any:
-        dots = _tangents(chosen, tangents)
-        on = state.recording and (again or any(d.node.tracked for d in dots))
-        with setting(recording=on):
-            pushed = pushforward(outs, dict(zip([x.node for x in chosen.xs], dots, strict=True)))
-        return structure.rebuild(
-            [zeros_like(o) if d is None else d for o, d in zip(outs, pushed, strict=True)]
-        )
 
-    shown = outs if again else [released(o, chosen.xs) for o in outs]
-    return structure.rebuild(shown), push
+def push(recorded: Recorded, *tangents: Any) -> Any:
+    """The tangent of the result of a recorded call, for tangents of its arguments."""
+    dots = _tangents(recorded.chosen, tangents)
+    on = state.recording and (recorded.again or any(d.node.tracked for d in dots))
+    starts = dict(zip([x.node for x in recorded.chosen.xs], dots, strict=True))
+    with setting(recording=on):
+        pushed = pushforward(recorded.outs, starts)
+    return recorded.structure.rebuild(
+        [zeros_like(o) if d is None else d for o, d in zip(recorded.outs, pushed, strict=True)]
+    )
 
 
 def _tangents(chosen: Differentiated, tangents: Sequence[Any]) -> list[Any]:

@@ -12,9 +12,9 @@ from adjoint.core.bind import lift
 from adjoint.core.errors import ArgumentError, DTypeError
 from adjoint.core.tree import Structure
 from adjoint.transforms.batch import vmap
-from adjoint.transforms.forward import jvp, linearize
+from adjoint.transforms.forward import jvp, push
 from adjoint.transforms.leaves import as_argnums, tensors
-from adjoint.transforms.reverse import grad, vjp
+from adjoint.transforms.reverse import Recorded, grad
 
 __all__ = ["hessian", "hvp", "jacfwd", "jacobian", "jacrev"]
 
@@ -65,18 +65,11 @@ def jacobian(
 
         primals = [args[i] for i in positions]
         n_in = sum(x.size for p in primals for x in tensors(p, "jacobian: argument")[0])
+        recorded = Recorded(chosen, primals, "jacobian")
         how = mode
-        pulled = None
-        if how != "forward":
-            pulled = vjp(chosen, *primals)
-            n_out = sum(x.size for x in tensors(pulled[0])[0])
-            if how == "auto":
-                how = "forward" if n_in < n_out else "reverse"
-        if how == "reverse":
-            assert pulled is not None
-            jac = _by_rows(*pulled, primals)
-        else:
-            jac = _by_columns(*linearize(chosen, *primals), primals)
+        if how == "auto":
+            how = "forward" if n_in < sum(out.size for out in recorded.outs) else "reverse"
+        jac = _by_rows(recorded) if how == "reverse" else _by_columns(recorded, primals)
         out = jac(isinstance(argnums, int))
         return (out, aux[0]) if has_aux else out
 
@@ -126,12 +119,10 @@ def _split_rows(block: Any, leaves: Sequence[Any]) -> list[Any]:
     return out
 
 
-def _by_rows(
-    out: Any, pullback: Callable[[Any], Any], primals: Sequence[Any]
-) -> Callable[..., Any]:
-    outs, out_structure = tensors(out)
+def _by_rows(recorded: Recorded) -> Callable[..., Any]:
+    outs, out_structure = recorded.outs, recorded.structure
     _real_only(outs)
-    rows = vmap(pullback)(out_structure.rebuild(_basis(outs)))
+    rows = vmap(recorded.pullback)(out_structure.rebuild(_basis(outs)))
 
     def assemble(single: bool) -> Any:
         per_out: list[list[Any]] = [[] for _ in outs]
@@ -145,7 +136,7 @@ def _by_rows(
     return assemble
 
 
-def _by_columns(out: Any, push: Callable[..., Any], primals: Sequence[Any]) -> Callable[..., Any]:
+def _by_columns(recorded: Recorded, primals: Sequence[Any]) -> Callable[..., Any]:
     flat: list[Any] = []
     structures: list[tuple[int, Structure]] = []
     for p in primals:
@@ -162,7 +153,7 @@ def _by_columns(out: Any, push: Callable[..., Any], primals: Sequence[Any]) -> C
             at += n
         return built
 
-    columns = vmap(push, out_axes=-1)(*trees(_basis(flat)))
+    columns = vmap(functools.partial(push, recorded), out_axes=-1)(*trees(_basis(flat)))
     blocks, out_structure = tensors(columns)
 
     def assemble(single: bool) -> Any:

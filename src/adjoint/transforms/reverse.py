@@ -239,44 +239,60 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tupl
         >>> pullback(1.0)
         (tensor(3.), tensor(2.))
     """
-    chosen = Differentiated(primals, range(len(primals)), "vjp")
-    outer = state.recording
-    result = call_recorded(f, chosen.args, {})
-    outs, structure = tensors(result, "vjp: the result")
-    again = outer and watched([o.node for o in outs], chosen.xs)
-
-    def pullback(ct: Any) -> tuple[Any, ...]:
-        cts, given = tensors(ct, "vjp: the cotangent")
-        _check_like(outs, cts, structure, given)
-        recording = state.recording
-        seen = again or any(c.node.tracked for c in cts)
-        known = all(h.known for h in (*outs, *cts))
-        on_tensors = not known or (recording and seen)
-        with setting(recording=recording and seen):
-            grads = pull(outs, cts, chosen.xs, on_tensors, retain=True)
-        return tuple(chosen.rebuild(grads))
-
-    shown = outs if again else [released(o, chosen.xs) for o in outs]
-    return structure.rebuild(shown), pullback
+    recorded = Recorded(f, primals, "vjp")
+    return recorded.result(), recorded.pullback
 
 
-def _check_like(
-    outs: Sequence[Any], cts: list[Any], structure: Structure, given: Structure
-) -> None:
-    """Refuse cotangents that do not look like the result; cast those of another dtype."""
-    if len(outs) != len(cts) or structure != given:
-        raise ArgumentError(
-            f"vjp: the cotangent has the structure {given}, the result of the function {structure}"
-        )
-    for i, (out, ct) in enumerate(zip(outs, cts, strict=True)):
-        if out.shape != ct.shape:
-            raise ShapeError(
-                explain(
-                    f"the cotangent has shape {ct.shape}, the result of the function {out.shape}",
-                    "vjp",
-                    [("result", out), ("ct", ct)],
-                    here(),
-                )
+class Recorded:
+    """A call of a function that derivatives in either direction start from.
+
+    Args:
+        f: the function.
+        primals: its arguments.
+        name: of the transform, for errors.
+    """
+
+    def __init__(self, f: Callable[..., Any], primals: Sequence[Any], name: str) -> None:
+        self.name = name
+        self.chosen = Differentiated(primals, range(len(primals)), name)
+        outer = state.recording
+        result = call_recorded(f, self.chosen.args, {})
+        self.outs, self.structure = tensors(result, f"{name}: the result")
+        self.again = outer and watched([o.node for o in self.outs], self.chosen.xs)
+
+    def result(self) -> Any:
+        """What the function returned."""
+        if self.again:
+            return self.structure.rebuild(self.outs)
+        return self.structure.rebuild([released(o, self.chosen.xs) for o in self.outs])
+
+    def pullback(self, ct: Any) -> tuple[Any, ...]:
+        """A gradient for each argument, for a cotangent like the result."""
+        cts, given = tensors(ct, f"{self.name}: the cotangent")
+        self._check(cts, given)
+        recording = state.recording and (self.again or any(c.node.tracked for c in cts))
+        known = all(h.known for h in (*self.outs, *cts))
+        with setting(recording=recording):
+            grads = pull(self.outs, cts, self.chosen.xs, recording or not known, retain=True)
+        return tuple(self.chosen.rebuild(grads))
+
+    def _check(self, cts: list[Any], given: Structure) -> None:
+        """Refuse cotangents that do not look like the result; cast those of another dtype."""
+        if len(self.outs) != len(cts) or self.structure != given:
+            raise ArgumentError(
+                f"{self.name}: the cotangent has the structure {given}, "
+                f"the result of the function {self.structure}"
             )
-        if ct.dtype != out.dtype:
-            cts[i] = CAST[out.dtype](ct)
+        for i, (out, ct) in enumerate(zip(self.outs, cts, strict=True)):
+            if out.shape != ct.shape:
+                raise ShapeError(
+                    explain(
+                        f"the cotangent has shape {ct.shape}, "
+                        f"the result of the function {out.shape}",
+                        self.name,
+                        [("result", out), ("ct", ct)],
+                        here(),
+                    )
+                )
+            if ct.dtype != out.dtype:
+                cts[i] = CAST[out.dtype](ct)

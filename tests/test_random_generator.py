@@ -22,16 +22,21 @@ def test_first_values_stay_what_they_are() -> None:
     # These numbers are a promise: a change here changes every seeded program.
     generator = random.Generator(0)
     assert generator.bits(4).tolist() == [1713891541, 3781805453, 3159862348, 2600524760]
-    np.testing.assert_array_equal(
-        random.uniform(size=3, generator=random.Generator(7)).numpy(),
-        np.array([0.9545971, 0.7501522, 0.11417735], np.float32),
-    )
-    np.testing.assert_array_equal(
-        random.uniform(size=2, dtype="float64", generator=random.Generator(7)).numpy(),
-        [0.954597134580387, 0.7501522183185544],
-    )
-    assert random.integers(100, size=6, generator=random.Generator(3)).tolist() == [0] * 6
-    assert random.permutation(6, generator=random.Generator(3)).tolist() == [0] * 6
+    assert random.uniform(size=3, generator=random.Generator(7)).tolist() == [
+        0.9545971155166626,
+        0.7501521706581116,
+        0.11417734622955322,
+    ]
+    assert random.uniform(size=2, dtype="float64", generator=random.Generator(7)).tolist() == [
+        0.9545971259993344,
+        0.7501522212869229,
+    ]
+    standard = random.normal(size=3, dtype="float64", generator=random.Generator(7)).numpy()
+    expected = [2.485025808055626, 1.663126421674267, 0.17450681029102458]
+    np.testing.assert_allclose(standard, expected, rtol=1e-14)
+    found = random.integers(100, size=6, generator=random.Generator(3)).tolist()
+    assert found == [81, 11, 65, 76, 26, 55]
+    assert random.permutation(6, generator=random.Generator(3)).tolist() == [1, 4, 5, 2, 3, 0]
 
 
 def test_the_default_generator_is_seeded() -> None:
@@ -60,9 +65,7 @@ def test_spawned_generators_are_streams_of_their_own() -> None:
     draws = [random.uniform(size=1000, generator=g).numpy() for g in children]
     assert np.abs(np.corrcoef(draws) - np.eye(3)).max() < 0.15
     again = random.Generator(1).spawn(3)
-    np.testing.assert_array_equal(
-        random.uniform(size=1000, generator=again[2]).numpy(), draws[2]
-    )
+    np.testing.assert_array_equal(random.uniform(size=1000, generator=again[2]).numpy(), draws[2])
 
 
 def test_mapped_states_draw_different_numbers_and_others_the_same() -> None:

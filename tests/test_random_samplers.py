@@ -146,12 +146,14 @@ def test_gradients_reach_the_parameters(name: str) -> None:
     shape = name.startswith("gamma")
     for k, p in enumerate(parameters):
         high, low = (
-            sampler(*[np.float64(v) + (i == k) * h for i, v in enumerate(values)], size=N, generator=g())
+            sampler(
+                *[np.float64(v) + (i == k) * h for i, v in enumerate(values)], size=N, generator=g()
+            )
             for h in (1e-5, -1e-5)
         )
         slope = (high - low).numpy() / 2e-5
         if shape and k == 0:
-            # the accepted attempts may differ: compare with the derivative of the mean, shape * scale
+            # the accepted attempts may differ: compare with the mean, which is shape * scale
             assert p.grad.item() == pytest.approx(2.0, abs=0.06)
         else:
             assert p.grad.item() == pytest.approx(slope.mean(), rel=1e-6)
@@ -299,7 +301,11 @@ REFUSED: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     ),
     "integers with a density": (lambda: random.normal(dtype=int), DTypeError, "real floats"),
     "no integers": (lambda: random.integers(3, 3), ArgumentError, "there are 0 numbers"),
-    "too many integers": (lambda: random.integers(0, 2**40), ArgumentError, "there are 1099511627776"),
+    "too many integers": (
+        lambda: random.integers(0, 2**40),
+        ArgumentError,
+        "there are 1099511627776",
+    ),
     "integers that do not fit": (
         lambda: random.integers(0, 300, dtype=np.uint8),
         ArgumentError,
