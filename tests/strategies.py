@@ -1,11 +1,13 @@
 """Hypothesis strategies: shapes, dtypes, axes, arrays in all layouts, and small programs."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+import adjoint as ad
 from adjoint.core.types import as_dtype
 
 FLOATS = ("float16", "bfloat16", "float32", "float64")
@@ -91,3 +93,65 @@ def in_layout(x: Any, layout: str) -> Any:
         x = x.copy()
         x.flags.writeable = False
     return x
+
+
+# -- random programs: straight lines of operations on 3 by 3 matrices, smooth everywhere -----------
+
+SIDE = 3
+
+
+def _operations() -> dict[str, tuple[int, Any]]:
+    """Name -> number of operands and function; each takes and gives 3 by 3 matrices."""
+    return {
+        "add": (2, lambda x, y: x + y),
+        "subtract": (2, lambda x, y: x - y),
+        "multiply": (2, lambda x, y: x * y),
+        "divide": (2, lambda x, y: x / (y * y + 1.0)),
+        "matmul": (2, lambda x, y: x @ y),
+        "select": (3, lambda x, y, z: ad.where(ad.tensor(np.eye(SIDE, dtype=bool)), x + z, y)),
+        "join": (2, lambda x, y: ad.concat([x[:1], y[1:]])),
+        "sin": (1, ad.sin),
+        "tanh": (1, ad.tanh),
+        "exp": (1, lambda x: ad.exp(-x * x)),
+        "root": (1, lambda x: ad.sqrt(x * x + 1.0)),
+        "transpose": (1, lambda x: x.T),
+        "reverse": (1, lambda x: x[::-1]),
+        "rows": (1, lambda x: ad.broadcast_to(ad.sum(x, axis=1, keepdims=True), x.shape)),
+        "running": (1, lambda x: ad.cumulative_sum(x, axis=0)),
+        "shape": (1, lambda x: ad.reshape(ad.reshape(x, (SIDE * SIDE,)), x.shape)),
+        "scale": (1, lambda x: 0.5 * x - 1.0),
+    }
+
+
+@dataclass(frozen=True)
+class Program:
+    """A function of two matrices: each step applies an operation to earlier values."""
+
+    steps: tuple[tuple[str, tuple[int, ...]], ...]
+
+    def __call__(self, x: Any, y: Any) -> Any:
+        values = [x, y]
+        table = _operations()
+        for name, at in self.steps:
+            values.append(table[name][1](*[values[i] for i in at]))
+        return values[-1]
+
+    def __str__(self) -> str:
+        lines = (
+            f"v{i} = {name}({', '.join(f'v{a}' for a in at)})"
+            for i, (name, at) in enumerate(self.steps, 2)
+        )
+        return "; ".join(lines)
+
+
+@st.composite
+def programs(draw: Any, max_steps: int = 6) -> Program:
+    """Random programs; a step mostly uses what was computed last, so that little is dead."""
+    table = _operations()
+    steps: list[tuple[str, tuple[int, ...]]] = []
+    for i in range(draw(st.integers(1, max_steps))):
+        name = draw(st.sampled_from(sorted(table)))
+        n = table[name][0]
+        others = draw(st.lists(st.integers(0, i + 1), min_size=n - 1, max_size=n - 1))
+        steps.append((name, (i + 1, *others)))
+    return Program(tuple(steps))

@@ -15,7 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+import numpy as np
 import pytest
+
+import adjoint as ad
 
 ROOT = Path(__file__).resolve().parent.parent
 FENCE = re.compile(r"^(?P<indent>\s*)(?P<ticks>`{3,}|~{3,})\s*(?P<language>[\w+-]*)")
@@ -113,7 +116,9 @@ def test_code_blocks_run_and_print_what_they_say(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)  # a block may write files
-    run_file(ROOT / name, name)
+    ad.random.seed(0)  # every page begins as a new program does
+    with np.printoptions():
+        run_file(ROOT / name, name)
 
 
 # The runner itself: what must fail does fail, and says where.

@@ -1,5 +1,7 @@
 """Generators: the same seed gives the same stream, and a stream can be left and taken up again."""
 
+from copy import deepcopy
+
 import numpy as np
 import pytest
 
@@ -58,6 +60,15 @@ def test_a_stream_is_taken_up_where_it_stood() -> None:
     np.testing.assert_array_equal(random.normal(size=5, generator=other).numpy(), expected)
     third = random.Generator(state=saved["state"].numpy())
     np.testing.assert_array_equal(random.normal(size=5, generator=third).numpy(), expected)
+
+
+def test_a_copy_goes_on_by_itself() -> None:
+    generator = random.Generator(4)
+    generator.bits(3)
+    copy = deepcopy(generator)
+    first = generator.bits(3).tolist()
+    assert copy.bits(3).tolist() == first
+    assert generator.bits(3).tolist() != first
 
 
 def test_spawned_generators_are_streams_of_their_own() -> None:

@@ -164,3 +164,26 @@ def stated_gradient(x: Any) -> Any:
 @program(V)
 def gradient_of_a_stated_gradient(x: Any) -> Any:
     return ad.grad(lambda x: ad.sum(clipped(x)))(x)
+
+
+# -- control flow ----------------------------------------------------------------------------------
+
+
+def step(h: Any, x: Any) -> Any:
+    h = ad.tanh(h * 0.5 + x)
+    return h, ad.sum(h)
+
+
+@program(np.zeros((7, 3)), V)
+def scan(xs: Any, h: Any) -> Any:
+    return ad.scan(step, h, xs)
+
+
+@program(np.zeros((7, 3)), V)
+def gradient_of_a_scan(xs: Any, h: Any) -> Any:
+    return ad.grad(lambda h: ad.sum(ad.scan(step, h, xs)[1]))(h)
+
+
+@program(V, S)
+def choice(x: Any, s: Any) -> Any:
+    return ad.cond(s > 0, lambda x: x * 2.0, lambda x: x - s, x)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -35,7 +35,8 @@ from adjoint.core.types import Type, is_inexact
 
 ndarray = np.ndarray
 new = object.__new__
-getframe = sys._getframe
+# no public function finds the user's line at this price
+getframe = sys._getframe  # pyright: ignore[reportPrivateUsage]
 SCALARS: Final = frozenset({bool, int, float, complex})
 
 
@@ -88,28 +89,29 @@ def own(array: Any) -> Any:
 
 # NumPy's own error state costs 2 us to enter; its context variable costs 0.1 us. The public
 # `np.errstate` serves where a future NumPy has moved the variable.
-FP_IGNORE: Any
 fp_set: Callable[[Any], Any]
+"""Silence floating-point warnings until `fp_reset`."""
 fp_reset: Callable[[Any], None]
+"""Restore the floating-point warnings that were in force."""
 try:
     from numpy._core.umath import _extobj_contextvar as _fp_state  # pyright: ignore
 
     with np.errstate(all="ignore"):
-        FP_IGNORE = _fp_state.get()
+        _ignore: Any = _fp_state.get()
     fp_set, fp_reset = _fp_state.set, _fp_state.reset
 except ImportError:  # pragma: no cover
-    FP_IGNORE = None
+    _ignore = None
 
-    def fp_set(new_state: Any) -> Any:
-        """Silence floating-point warnings until `fp_reset`."""
+    def _silence(_: Any) -> Any:
         guard = np.errstate(all="ignore")
         guard.__enter__()
         return guard
 
-    def fp_reset(token: Any) -> None:
-        """Restore the floating-point warnings that were in force."""
-        token.__exit__(None, None, None)
+    def _restore(guard: Any) -> None:
+        guard.__exit__(None, None, None)
 
+    fp_set, fp_reset = _silence, _restore
+FP_IGNORE: Final[Any] = _ignore
 
 # How many `setting` blocks are open in all threads. While there is none, which is the common case,
 # nobody needs to look at the thread's state; a look costs five times as much as this number.
@@ -118,7 +120,7 @@ _special_lock: Final = threading.Lock()
 
 
 @contextmanager
-def setting(**values: Any) -> Iterator[None]:
+def setting(**values: Any) -> Generator[None]:
     """Change the thread's `state` for a while."""
     global _special  # noqa: PLW0603
     before = {name: getattr(state, name) for name in values}

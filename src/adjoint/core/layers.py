@@ -1,8 +1,8 @@
 """Where the boxes of a drawing stand: a layered layout, by hand, so that no Graphviz is needed.
 
 Longest paths give the layers, barycentre sweeps the order within a layer, and least squares the
-places, so that edges run straight where they can. An edge that passes through a layer keeps a
-narrow lane there.
+places, so that edges run straight where they can. Edges of one box that pass through a layer share
+a narrow lane there.
 
 Source: Sugiyama, Tagawa, Toda, Methods for Visual Understanding of Hierarchical System Structures
 (1981); the places within a layer are an isotonic regression (pool adjacent violators).
@@ -19,6 +19,8 @@ GAP_X: Final = 22.0
 GAP_Y: Final = 38.0
 LANE: Final = 10.0
 SWEEPS: Final = 12
+WORK: Final = 60_000
+"""How often a box or lane is placed anew; large graphs get fewer sweeps."""
 
 Point = tuple[float, float]
 Stop = tuple[float, float, float]
@@ -54,7 +56,8 @@ class Layers:
             self.rows[rank].append(v)
         self.above: list[list[int]] = [[] for _ in sizes]
         self.below: list[list[int]] = [[] for _ in sizes]
-        lanes = [self._lane(ranks, u, v) for u, v in edges]
+        self.lanes: dict[int, list[int]] = {}
+        paths = [self._path(ranks, u, v) for u, v in edges]
         self._order()
         xs = self._places()
         heights = [
@@ -71,42 +74,50 @@ class Layers:
         right = max((x + w / 2 for x, w in zip(xs, self.widths, strict=True)), default=0.0)
         self.width = right - left
         self.centers: list[Point] = [(xs[v] - left, ys[rank_of[v]]) for v in range(self.boxes)]
-        ports = self._ports(lanes, xs)
+        ports = self._ports(paths, xs)
         self.routes: list[list[Stop]] = []
-        for lane, (start, end) in zip(lanes, ports, strict=True):
-            shift = [start, *[0.0] * (len(lane) - 2), end]
-            stops = [(xs[v] - left + s, rank_of[v]) for v, s in zip(lane, shift, strict=True)]
+        for path, (start, end) in zip(paths, ports, strict=True):
+            shift = [start, *[0.0] * (len(path) - 2), end]
+            stops = [(xs[v] - left + s, rank_of[v]) for v, s in zip(path, shift, strict=True)]
             self.routes.append([(x, ys[rank], heights[rank] / 2) for x, rank in stops])
 
-    def _ports(self, lanes: list[list[int]], xs: list[float]) -> list[tuple[float, float]]:
-        """How far from the middle each edge leaves and enters, so that edges stand side by side."""
-        out = [[0.0, 0.0] for _ in lanes]
+    def _ports(self, paths: list[list[int]], xs: list[float]) -> list[tuple[float, float]]:
+        """How far from the middle each edge leaves and enters, so that edges stand side by side.
+
+        Edges that leave by the same lane leave at the same place.
+        """
+        out = [[0.0, 0.0] for _ in paths]
         for side in (0, 1):
-            meeting: dict[int, list[int]] = {}
-            for i, lane in enumerate(lanes):
-                meeting.setdefault(lane[-side], []).append(i)
-            for v, edges in meeting.items():
-                edges.sort(key=lambda i: xs[lanes[i][-2 if side else 1]])
-                step = min(12.0, (self.widths[v] - 16) / len(edges))
-                for k, i in enumerate(edges):
-                    out[i][side] = (k - (len(edges) - 1) / 2) * step
+            meeting: dict[int, dict[tuple[float, int], list[int]]] = {}
+            for i, path in enumerate(paths):
+                near = path[-2 if side else 1]
+                apart = i if near < self.boxes or side else -1
+                meeting.setdefault(path[-side], {}).setdefault((xs[near], apart), []).append(i)
+            for v, places in meeting.items():
+                step = min(12.0, (self.widths[v] - 16) / len(places))
+                for k, place in enumerate(sorted(places)):
+                    for i in places[place]:
+                        out[i][side] = (k - (len(places) - 1) / 2) * step
         return [(start, end) for start, end in out]
 
-    def _lane(self, ranks: list[int], u: int, v: int) -> list[int]:
-        """Connect two boxes by a lane in each layer between them."""
-        path = [u]
-        for rank in range(ranks[u] + 1, ranks[v]):
-            lane = len(self.widths)
+    def _path(self, ranks: list[int], u: int, v: int) -> list[int]:
+        """Connect two boxes: by the lane that the upper one has in each layer between them."""
+        lane = self.lanes.setdefault(u, [])
+        while len(lane) < ranks[v] - ranks[u] - 1:
+            new = len(self.widths)
             self.widths.append(LANE)
             self.above.append([])
             self.below.append([])
-            self.rows[rank].append(lane)
-            path.append(lane)
-        path.append(v)
-        for a, b in pairwise(path):
-            self.below[a].append(b)
-            self.above[b].append(a)
+            self.rows[ranks[u] + len(lane) + 1].append(new)
+            self._link(lane[-1] if lane else u, new)
+            lane.append(new)
+        path = [u, *lane[: ranks[v] - ranks[u] - 1], v]
+        self._link(path[-2], v)
         return path
+
+    def _link(self, u: int, v: int) -> None:
+        self.below[u].append(v)
+        self.above[v].append(u)
 
     def _order(self) -> None:
         """Order each layer by the mean place of its neighbours; keep what crosses least."""
@@ -147,13 +158,14 @@ class Layers:
         xs = [0.0] * len(self.widths)
         for row in self.rows:
             self._settle(row, xs, [0.0] * len(row))
-        for sweep in range(5 * SWEEPS):
+        sweeps = max(SWEEPS, min(5 * SWEEPS, WORK // len(xs))) if xs else 0
+        for sweep in range(sweeps):
             down = sweep % 2 == 0
             for row in self.rows if down else self.rows[::-1]:
                 wish: list[float] = []
                 for v in row:
                     near = self.above[v] if down else self.below[v]
-                    if sweep > SWEEPS or not near:  # at the end both directions count
+                    if sweep > sweeps // 3 or not near:  # at the end both directions count
                         near = self.above[v] + self.below[v]
                     wish.append(sum(xs[u] for u in near) / len(near) if near else xs[v])
                 self._settle(row, xs, wish)

@@ -51,7 +51,8 @@ class Site(NamedTuple):
 
 def user_frame(depth: int = 1) -> FrameType:
     """The nearest frame outside of the library, counted from `depth` frames up."""
-    frame: FrameType = sys._getframe(depth)
+    # the only way to the line that called
+    frame: FrameType = sys._getframe(depth)  # pyright: ignore[reportPrivateUsage]
     while frame.f_code.co_filename.startswith(INTERNAL) and frame.f_back is not None:
         frame = frame.f_back
     return frame

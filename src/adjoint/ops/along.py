@@ -20,6 +20,7 @@ from adjoint.ops.gather import (
     add_rows,
     as_index,
     check_index,
+    counted,
     wrapped,
 )
 from adjoint.ops.shape import Reshape, axis_of, broadcast_to, ravel, refusal
@@ -190,7 +191,7 @@ def put_along_axis(x: Any, indices: Any, values: Any, /, *, axis: int | None = -
     """
     x, index, at = _pair("put_along_axis", x, indices, axis)
     stride = math.prod(x.shape[at + 1 :])
-    rows = np.arange(math.prod(x.shape), dtype=np.int64).reshape(x.shape)
+    rows = counted(math.prod(x.shape)).reshape(x.shape)
     first = rows[(slice(None),) * at + (slice(0, 1),)]
     places = WrapIndex(x.shape[at], at)(index) * stride + first
     values = CAST[x.dtype](broadcast_to(values, index.shape))

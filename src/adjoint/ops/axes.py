@@ -8,7 +8,15 @@ from typing import Any
 from adjoint.core import types
 from adjoint.core.bind import lift
 from adjoint.core.errors import AxisError, ShapeError
-from adjoint.ops.shape import Permute, Reshape, axes_of, axis_of, listed, permute_dims, refusal
+from adjoint.ops.shape import (
+    Permute,
+    Reshape,
+    axes_of,
+    axis_of,
+    permute_dims,
+    refusal,
+    several,
+)
 
 __all__ = [
     "atleast_1d",
@@ -62,8 +70,8 @@ def expand_dims(x: Any, /, axis: int | Sequence[int] = 0) -> Any:
         (2, 1)
     """
     x = lift(x)
-    given = listed(axis)
-    ndim = x.ndim + (len(given) if isinstance(given, tuple) else 1)
+    given = several(axis)
+    ndim = x.ndim + len(given)
     try:
         axes = types.normalize_axes(given, ndim)
     except AxisError as error:
@@ -103,8 +111,9 @@ def moveaxis(x: Any, source: int | Sequence[int], destination: int | Sequence[in
         (3, 4, 2)
     """
     x = lift(x)
-    pair = [listed(a) if isinstance(listed(a), tuple) else (a,) for a in (source, destination)]
-    froms, tos = (tuple(axis_of("moveaxis", x, a) for a in axes) for axes in pair)
+    froms, tos = (
+        tuple(axis_of("moveaxis", x, a) for a in several(axes)) for axes in (source, destination)
+    )
     if len(froms) != len(tos) or len(set(froms)) != len(froms) or len(set(tos)) != len(tos):
         fact = AxisError(f"cannot move the axes {source} to {destination}: they must pair up")
         raise refusal("moveaxis", fact, ("x", x))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -154,8 +153,7 @@ def isdtype(dtype: Any, kind: Any) -> Any:
     return found == as_dtype(kind)
 
 
-@dataclass(frozen=True)
-class FloatInfo:
+class FloatInfo(NamedTuple):
     """Limits of a floating dtype."""
 
     bits: int
@@ -166,8 +164,7 @@ class FloatInfo:
     dtype: DType
 
 
-@dataclass(frozen=True)
-class IntInfo:
+class IntInfo(NamedTuple):
     """Limits of an integer dtype."""
 
     bits: int

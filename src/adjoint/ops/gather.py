@@ -33,9 +33,13 @@ def check_index(index: Any) -> None:
         raise DTypeError(f"indices must be integers, got {index.dtype}")
 
 
+def counted(n: int) -> Any:
+    """The numbers from 0 to n - 1."""
+    return np.arange(n, dtype=np.int64)
+
+
 def wrapped(index: Any, size: int, axis: int) -> Any:
     """Non-negative indices for an axis of this size, or the error that names the one outside."""
-    index = np.asarray(index)
     check_index(index)
     if not index.size:
         return index.astype(np.int64)
@@ -44,7 +48,7 @@ def wrapped(index: Any, size: int, axis: int) -> Any:
         worst = low if low < -size else high
         raise AxisError(f"index {worst} is out of range for axis {axis} with size {size}")
     index = index.astype(np.int64, copy=False)
-    return np.where(index < 0, index + size, index) if low < 0 else index
+    return index + size * (index < 0) if low < 0 else index
 
 
 def add_rows(size: int, index: Any, rows: Any) -> Any:
@@ -59,7 +63,7 @@ def add_rows(size: int, index: Any, rows: Any) -> Any:
     if size > 4 * len(index):  # count only among the rows that occur
         places, index = np.unique(index, return_inverse=True)
     else:
-        places = np.arange(size)
+        places = counted(size)
     if np.bincount(index, minlength=len(places)).max() == 1:
         out[places[index]] = rows
     elif dtype_kind(rows.dtype) <= INT:
@@ -73,7 +77,7 @@ def _sums(size: int, index: Any, rows: Any) -> Any:
     if rows.dtype.kind == "c":
         return _sums(size, index, rows.real) + 1j * _sums(size, index, rows.imag)
     width = rows.shape[1]
-    flat = index if width == 1 else (index[:, None] * width + np.arange(width)).ravel()
+    flat = index if width == 1 else (index[:, None] * width + counted(width)).ravel()
     weights = rows.astype(np.float64).ravel()
     return np.bincount(flat, weights, size * width).reshape(size, width).astype(rows.dtype)
 
@@ -91,7 +95,7 @@ def _move(x: Any, start: int, count: int, to: int) -> Any:
 
 def _merged_index(size: int, n: int, axis: int, index: Any) -> Any:
     """An index per batch element as one index into batch and axis merged."""
-    first = np.arange(size, dtype=np.int64).reshape((size,) + (1,) * (index.ndim - 1)) * n
+    first = counted(size).reshape((size,) + (1,) * (index.ndim - 1)) * n
     return WrapIndex(n, axis)(index) + first
 
 
@@ -120,9 +124,9 @@ class WrapIndex(AbstractMap):
     def value(self, index: Any) -> Any:
         return wrapped(index, self.size, self.axis)
 
-    def out_type(self, index: Any) -> Type:
-        check_index(index)
-        return Type(index.shape, np.dtype(np.int64))
+    def out_type(self, *types: Any) -> Type:
+        check_index(types[0])
+        return Type(types[0].shape, np.dtype(np.int64))
 
     @classmethod
     def samples(cls, rng: Any) -> Iterator[Sample]:
@@ -256,14 +260,14 @@ class LastWrite(AbstractMap):
         index = np.asarray(index)
         shape = tuple(math.prod(n) for n in (index.shape[: self.lead], index.shape[self.lead :]))
         rows = index.reshape(shape) % self.size
-        out = np.zeros(rows.shape, np.bool_)
+        out: Any = np.zeros(rows.shape, np.bool_)
         for row, kept in zip(rows, out, strict=True):
             # the first among the reversed is the last
             kept[len(row) - 1 - np.unique(row[::-1], return_index=True)[1]] = True
         return out.reshape(index.shape)
 
-    def out_type(self, index: Any) -> Type:
-        return Type(index.shape, np.dtype(np.bool_))
+    def out_type(self, *types: Any) -> Type:
+        return Type(types[0].shape, np.dtype(np.bool_))
 
     def batch(self, size: int, batched: tuple[bool, ...], *xs: Any) -> Any:
         return LastWrite(self.size, self.lead + 1)(*xs)

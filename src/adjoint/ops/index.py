@@ -166,7 +166,7 @@ def _take(plan: Plan, index: Any, x: Any) -> Any:
 
 def _order(plan: Plan, ndim: int) -> Ints:
     """The order of axes that moves those of the index from where `Gather` left them."""
-    block = tuple(range(plan.axis, plan.axis + len(plan.index)))
+    block = tuple(range(plan.axis, plan.axis + len(plan.places)))
     rest = tuple(a for a in range(ndim) if a not in block)
     return rest[: plan.at] + block + rest[plan.at :]
 
@@ -187,9 +187,9 @@ def _spread(plan: Plan, v: Any, shape: Ints) -> Any:
 
 def _mask_alone(x: Any, key: Any) -> Any:
     """The mask, aligned with `x`, if a key is one mask and nothing else; None otherwise."""
-    if isinstance(key, tuple) and len(key) == 1:
+    if key.__class__ is tuple and len(key) == 1:
         key = key[0]
-    mask = np.asarray(key) if isinstance(key, list) else key
+    mask: Any = np.asarray(key) if key.__class__ is list else key
     if not is_mask(mask):
         return None
     n = mask.ndim

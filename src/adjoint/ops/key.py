@@ -33,6 +33,7 @@ __all__: list[str] = []
 
 Ints = tuple[int, ...]
 INT64: Final = np.dtype(np.int64)
+ARRAYS: Final[Any] = (Handle, np.ndarray)
 
 
 class Indexed(NamedTuple):
@@ -55,7 +56,7 @@ class Plan(NamedTuple):
         merged: the shape after they were made one.
         axis: where the merged axis stands.
         at: where the axes of the index begin in the result.
-        index: shape of the index.
+        places: shape of the index.
         result: shape of ``x[key]``.
     """
 
@@ -67,7 +68,7 @@ class Plan(NamedTuple):
     merged: Shape
     axis: int
     at: int
-    index: Shape
+    places: Shape
     result: Shape
 
 
@@ -81,7 +82,7 @@ class Mask(NamedTuple):
     """A mask in the form of a key: its shape, and how many elements are true."""
 
     shape: Shape
-    count: int
+    trues: int
 
 
 class Cut(NamedTuple):
@@ -152,7 +153,7 @@ class Layout:
         if not mask.shape:  # True is a new axis of size 1, False one of size 0
             self._advanced()
             self.indexed.append(Indexed(len(self.axes), len(self.cuts), 1))
-            self.places.append((mask.count,))
+            self.places.append((mask.trues,))
             self.axes.append(1)
             return
         axis = len(self.cuts)
@@ -160,7 +161,7 @@ class Layout:
         if mask.shape != found:
             raise ShapeError(f"a mask of shape {mask.shape} on axes with the sizes {found}")
         for _ in mask.shape:
-            self.add_index((mask.count,))
+            self.add_index((mask.trues,))
 
     def separate(self) -> None:
         """Note something that is no index: what stands on both sides of it is apart."""
@@ -181,32 +182,41 @@ class Layout:
 
 def items_of(key: Any) -> list[Any]:
     """The items of a key, with everything that is like an array made one."""
-    return [_item(k) for k in (key if isinstance(key, tuple) else (key,))]
+    return [_item(k) for k in (key if key.__class__ is tuple else (key,))]
 
 
 def _item(k: Any) -> Any:
-    if k is None or k is Ellipsis or isinstance(k, slice):
+    if k is None or k is Ellipsis or k.__class__ is slice:
         return k
     if isinstance(k, bool | np.bool_):
         return np.asarray(k)
-    if isinstance(k, int | np.integer):
-        return int(k)
-    if not isinstance(k, Handle | np.ndarray):
-        if hasattr(k, "__index__"):
-            return operator.index(k)
-        if isinstance(k, str) or not hasattr(k, "__len__"):
-            raise AxisError(f"{k!r} is no index: use integers, slices, None, ..., arrays or masks")
-        k = np.asarray(k, None if len(k) else INT64)
+    if k.__class__ is int:
+        return k
+    return _array(k if isinstance(k, ARRAYS) else _made_array(k))
+
+
+def _made_array(k: Any) -> Any:
+    if hasattr(k, "__index__"):
+        return np.asarray(operator.index(k))
+    if isinstance(k, str) or not hasattr(k, "__len__"):
+        raise AxisError(f"{k!r} is no index: use integers, slices, None, ..., arrays or masks")
+    return np.asarray(k, None if len(k) else INT64)
+
+
+def _array(k: Any) -> Any:
+    """An index array or mask; the number itself if it has no axes and is known."""
     if dtype_kind(k.dtype) > INT:
         raise AxisError(f"an index must be made of integers or bools, got {k.dtype}")
-    if isinstance(k, Handle) and k.known and not state.staging:
+    if isinstance(k, Handle):
+        if state.staging or not k.known:
+            return k
         k = k.value  # arithmetic on a plain array costs least
-    return int(k) if isinstance(k, np.ndarray) and not k.ndim and k.dtype.kind in "iu" else k
+    return k if k.ndim or k.dtype.kind == "b" else operator.index(k)
 
 
 def is_index(item: Any) -> bool:
     """Whether an item of a key is an array or tensor of integers with axes of its own."""
-    return isinstance(item, Handle | np.ndarray) and item.ndim > 0 and item.dtype.kind in "iu"
+    return isinstance(item, ARRAYS) and item.ndim > 0 and item.dtype.kind in "iu"
 
 
 def is_mask(item: Any) -> bool:
@@ -251,7 +261,7 @@ def simple_form(key: Any) -> tuple[Any, ...] | None:
 
 def _form(item: Any, arrays: list[Any]) -> Any:
     """What a plan needs to know of an item; its index arrays are added to `arrays`."""
-    if isinstance(item, slice):
+    if item.__class__ is slice:
         ends = (item.start, item.stop, item.step)
         return tuple(None if e is None else operator.index(e) for e in ends)
     if is_mask(item):
@@ -259,7 +269,7 @@ def _form(item: Any, arrays: list[Any]) -> Any:
         places = np.nonzero(mask) if mask.ndim else (np.zeros(int(mask), INT64),)
         arrays.extend(places)
         return Mask(mask.shape, len(places[0]))
-    if isinstance(item, Handle | np.ndarray):
+    if isinstance(item, ARRAYS):
         arrays.append(item if item.dtype == INT64 else CAST[INT64](item))
         return Places(item.shape)
     return item
@@ -300,10 +310,10 @@ def _read(layout: Layout, item: Any, rest: int) -> None:
         layout.add_mask(item)
     elif isinstance(item, Places):
         layout.add_index(item.shape)
-    elif isinstance(item, tuple):
-        layout.add_slice(slice(*item))
-    else:
+    elif isinstance(item, int):
         layout.add_int(item)
+    else:
+        layout.add_slice(slice(*item))
 
 
 def _plan(layout: Layout) -> Plan:
@@ -335,8 +345,8 @@ def combined(plan: Plan, arrays: list[Any]) -> Any:
     """Several index arrays as one index into their axes merged, row by row."""
     if len(arrays) == 1:
         return arrays[0]
-    if 0 in plan.index:  # nothing is taken, so nothing is out of range
-        return np.zeros(plan.index, INT64)
+    if 0 in plan.places:  # nothing is taken, so nothing is out of range
+        return np.zeros(plan.places, INT64)
     out: Any = 0
     for (_, source, n), array in zip(plan.indexed, arrays, strict=True):
         plain = isinstance(array, np.ndarray)

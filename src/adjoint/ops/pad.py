@@ -13,7 +13,7 @@ import numpy as np
 from adjoint.core.bind import SCALARS, lift
 from adjoint.core.errors import ArgumentError, ShapeError
 from adjoint.ops.families import CAST
-from adjoint.ops.gather import Gather
+from adjoint.ops.gather import Gather, counted
 from adjoint.ops.select import WHERE
 from adjoint.ops.shape import broadcast_to, refusal
 from adjoint.ops.slice import Pad
@@ -68,7 +68,7 @@ def pad(
                 fact = ShapeError(f"axis {axis} has size 0: mode {mode!r} has nothing to repeat")
                 raise refusal("pad", fact, ("x", x))
             # NumPy's own border of the indices says which element stands where
-            index = np.pad(np.arange(n), (low, high), mode=mode)  # pyright: ignore
+            index = np.pad(counted(n), (low, high), mode=mode)  # pyright: ignore
             x = Gather(axis)(x, index)
     return x
 

@@ -168,16 +168,16 @@ def _quantile(op: str, x: Any, q: Any, axis: Axis, method: str, keepdims: bool) 
 def _places(q: Any, n: int, method: str) -> tuple[Any, Any, Any]:
     """For each share the places of the two sorted neighbours, and the weight of the second."""
     a, b = METHODS[method]
-    p = np.clip(q * (n + 1 - a - b) + (a - 1), 0, n - 1)
+    p = np.minimum(np.maximum(q * (n + 1 - a - b) + (a - 1), 0), n - 1)
     if method == "nearest":
-        p = np.round(p)
+        p = np.rint(p)
     low, high = np.floor(p), np.ceil(p)
     if method == "lower":
         high = low
     elif method == "higher":
         low = high
-    weight = np.full(p.shape, 0.5) if method == "midpoint" else p - low
-    return low.astype(np.int64), high.astype(np.int64), np.where(low == high, 0.0, weight)
+    weight = (0 * p + 0.5 if method == "midpoint" else p - low) * (low != high)
+    return low.astype(np.int64), high.astype(np.int64), weight
 
 
 def _between(ordered: Any, axis: int, low: Any, high: Any, weight: Any) -> Any:

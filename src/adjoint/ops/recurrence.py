@@ -14,6 +14,7 @@ from adjoint.core.errors import AxisError, ShapeError
 from adjoint.core.primitive import Sample
 from adjoint.core.types import Type
 from adjoint.ops.families import AbstractGeneral, conj, scale, strong_multiply
+from adjoint.ops.gather import counted
 from adjoint.ops.select import WHERE
 from adjoint.ops.slice import alike, in_front, pad_axis, part
 
@@ -36,8 +37,8 @@ def with_first(x: Any, axis: int, reverse: bool, value: float) -> Any:
     if not n:
         return x
     along = tuple(n if a == axis else 1 for a in range(x.ndim))
-    free = np.arange(n) == (n - 1 if reverse else 0)
-    return WHERE(np.reshape(free, along), np.asarray(value, x.dtype), x)
+    free = counted(n) == (n - 1 if reverse else 0)
+    return WHERE(free.reshape(along), np.asarray(value, x.dtype), x)
 
 
 def accumulate(ufunc: Any, x: Any, axis: int, reverse: bool) -> Any:

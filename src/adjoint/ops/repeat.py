@@ -11,9 +11,9 @@ from adjoint.core.bind import lift, numbers
 from adjoint.core.errors import ArgumentError, ShapeError
 from adjoint.core.graph import Handle
 from adjoint.ops.axes import swapaxes
-from adjoint.ops.gather import Gather
+from adjoint.ops.gather import Gather, counted
 from adjoint.ops.join import Concat
-from adjoint.ops.shape import Expand, Reshape, axis_of, listed, ravel, refusal, sizes_of
+from adjoint.ops.shape import Expand, Reshape, axis_of, ravel, refusal, several, sizes_of
 from adjoint.ops.slice import part, reverse
 
 __all__ = ["repeat", "roll", "rot90", "tile"]
@@ -53,7 +53,7 @@ def repeat(x: Any, repeats: Any, /, *, axis: int | None = None) -> Any:
     if times.shape != (n,):
         fact = ShapeError(f"repeats has shape {times.shape}, axis {at} has size {n}")
         raise refusal("repeat", fact, ("x", x))
-    return Gather(at)(x, np.repeat(np.arange(n), times))
+    return Gather(at)(x, np.repeat(counted(n), times))
 
 
 def tile(x: Any, repetitions: int | Sequence[int], /) -> Any:
@@ -107,7 +107,7 @@ def roll(
     if axis is None:
         shifts = sizes_of(shift)
         return Reshape(x.shape)(_rolled(ravel(x), sum(shifts), 0))
-    axes = listed(axis) if isinstance(listed(axis), tuple) else (axis,)
+    axes = several(axis)
     shifts = sizes_of(shift)
     shifts = shifts * len(axes) if len(shifts) == 1 else shifts
     axes = axes * len(shifts) if len(axes) == 1 else axes

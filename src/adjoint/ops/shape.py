@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar, final
+from typing import Any, ClassVar, Final, final
 
 import numpy as np
 
@@ -187,12 +187,15 @@ def refusal(
     return type(error)(explain(error, op, operands, here(), hint))
 
 
-def listed(axis: Any) -> Any:
-    """One axis as it is, several as a tuple."""
-    return tuple(axis) if isinstance(axis, Sequence) else axis
+SEQUENCE: Final[Any] = Sequence
 
 
-def axis_of(op: str, x: Any, axis: int) -> int:
+def several(axis: Any) -> tuple[Any, ...]:
+    """The axes that the user gave, also if it is one."""
+    return tuple(axis) if isinstance(axis, SEQUENCE) else (axis,)
+
+
+def axis_of(op: str, x: Any, axis: Any) -> int:
     """The axis of `x` that the user named, counted from the front."""
     try:
         return types.normalize_axis(axis, x.ndim)
@@ -203,7 +206,7 @@ def axis_of(op: str, x: Any, axis: int) -> int:
 def axes_of(op: str, x: Any, axis: int | Sequence[int] | None) -> tuple[int, ...]:
     """The axes of `x` that the user named, sorted and counted from the front; None names all."""
     try:
-        return types.normalize_axes(listed(axis), x.ndim)
+        return types.normalize_axes(None if axis is None else several(axis), x.ndim)
     except AxisError as error:
         raise refusal(op, error, ("x", x)) from None
 

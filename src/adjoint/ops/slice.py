@@ -78,7 +78,9 @@ class Slice(AbstractLinear):
             a for a, (n, s) in enumerate(zip(self.sizes, self.steps, strict=True)) if s < 0 < n
         )
         ct = reverse(ct, backwards) if backwards else ct
-        low, high, interior = [], [], []
+        low: list[int] = []
+        high: list[int] = []
+        interior: list[int] = []
         for n, start, size, step in zip(x.shape, self.starts, self.sizes, self.steps, strict=True):
             first, last = sorted((start, start + (size - 1) * step)) if size else (0, -1)
             low.append(first)

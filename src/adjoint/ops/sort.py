@@ -19,7 +19,7 @@ from adjoint.core.primitive import Primitive, Sample
 from adjoint.core.types import Type
 from adjoint.ops.along import AddAlong, TakeAlong
 from adjoint.ops.families import AbstractGeneral
-from adjoint.ops.shape import axis_of, ravel, refusal
+from adjoint.ops.shape import axis_of, ravel, refusal, several
 from adjoint.ops.slice import part
 
 __all__ = ["argpartition", "argsort", "partition", "sort", "topk"]
@@ -220,6 +220,6 @@ def argpartition(x: Any, kth: int | tuple[int, ...], /, axis: int | None = -1) -
 
 def _check_kth(op: str, x: Any, axis: int, kth: Any) -> None:
     n = x.shape[axis]
-    for k in kth if isinstance(kth, tuple | list) else (kth,):
+    for k in several(kth):
         if not -n <= k < n:
             raise refusal(op, ArgumentError(f"kth = {k}, axis {axis} has size {n}"), ("x", x))

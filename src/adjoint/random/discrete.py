@@ -1,4 +1,4 @@
-"""Samplers of integers, truth values and orders: none has a gradient."""
+"""Samplers of integers, truth values and orders: what they draw has no gradient."""
 
 from __future__ import annotations
 
@@ -21,14 +21,16 @@ from adjoint.ops.reduce import argmax
 from adjoint.ops.search import searchsorted
 from adjoint.ops.shape import permute_dims
 from adjoint.ops.sort import argsort
-from adjoint.random.continuous import Size, fraction, gumbel, parameter, the_shape
+from adjoint.random.continuous import gumbel
 from adjoint.random.generator import Generator, default_generator
+from adjoint.random.parameters import Size, fraction, parameter, the_dtype, the_shape
 
 __all__ = [
     "bernoulli",
     "bits",
     "categorical",
     "choice",
+    "dropout_mask",
     "integers",
     "permutation",
     "poisson",
@@ -130,6 +132,35 @@ def bernoulli(p: Any = 0.5, size: Size = None, *, generator: Generator | None = 
     p = parameter(p, "p")
     dtype = FLOAT64 if getattr(p, "dtype", None) == FLOAT64 else FLOAT32
     return fraction(the_shape(size, p), dtype, generator) < p
+
+
+def dropout_mask(
+    p: float,
+    size: Size = (),
+    *,
+    dtype: Any = None,
+    generator: Generator | None = None,
+) -> Any:
+    """Factors for dropout: 0 with probability `p`, else ``1 / (1 - p)``, so that the mean is 1.
+
+    Args:
+        p: probability that an element is dropped.
+        size: shape of the result.
+        dtype: dtype of the result.
+        generator: where the bits come from.
+
+    Raises:
+        ArgumentError: if `p` is not a probability.
+
+    Example:
+        >>> ad.random.dropout_mask(0.5, size=6, generator=ad.random.Generator(0))
+        tensor([0., 2., 2., 2., 2., 0.])
+    """
+    if not 0 <= p <= 1:
+        raise ArgumentError(f"dropout_mask: p must be from 0 to 1, got {p}")
+    kind = the_dtype(dtype)
+    keep = fraction(the_shape(size), FLOAT32, generator) >= p
+    return CAST[kind](keep) * (1 / (1 - p) if p < 1 else 0.0)
 
 
 def poisson(lam: Any = 1.0, size: Size = None, *, generator: Generator | None = None) -> Any:

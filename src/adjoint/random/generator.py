@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-import secrets
+import os
 import threading
 from typing import Any
 
@@ -52,7 +52,7 @@ class Generator:
 
     def seed(self, seed: int | None) -> None:
         """Start the stream that belongs to a seed; None takes one from the operating system."""
-        number = secrets.randbits(64) if seed is None else _seed_number(seed)
+        number = int.from_bytes(os.urandom(8)) if seed is None else _seed_number(seed)
         self.state = lift(np.array([number & 0xFFFFFFFF, number >> 32, 0, 0], np.uint32))
 
     def reserve(self, blocks: int) -> Any:
@@ -103,12 +103,19 @@ class Generator:
             raise ArgumentError(f"Generator: expected the key 'state', got {sorted(saved)}")
         self.state = _checked(lift(saved["state"]))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _at, (self.state.numpy(),)  # copies go on from here, each with a lock of its own
+
     def __repr__(self) -> str:
         if not self.state.known:
             return f"Generator(state={self.state!r})"
         low, high, block, carry = (int(word) for word in self.state.value)
         at = f", at block {block + (carry << 32)}" if block or carry else ""
         return f"<Generator seed={low + (high << 32)}{at}>"
+
+
+def _at(state: Any) -> Generator:
+    return Generator(state=np.array(state))
 
 
 def _checked(state: Any) -> Any:

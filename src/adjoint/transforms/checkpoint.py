@@ -19,7 +19,6 @@ from adjoint.core.errors import MutatedInput
 from adjoint.core.graph import Deferred, Handle, Node, ancestors, next_seq
 from adjoint.core.tree import flatten, tree_map
 from adjoint.core.types import Type
-from adjoint.random.generator import Generator, default_generator
 from adjoint.transforms.leaves import tensors
 
 __all__ = ["checkpoint"]
@@ -82,6 +81,9 @@ class Call:
     def __init__(self, f: Callable[..., Any], args: Any, kwargs: Any) -> None:
         self.f = f
         self.args, self.kwargs = copies((args, kwargs))
+        # late: most programs that import the transforms draw no random numbers
+        from adjoint.random.generator import Generator, default_generator  # noqa: PLC0415
+
         given = [x for x in flatten((args, kwargs))[0] if isinstance(x, Generator)]
         self.streams = [(g, g.state) for g in (default_generator(), *given)]
 
@@ -99,10 +101,14 @@ class Call:
 
 def copies(tree: Any) -> Any:
     """The same containers with a handle of its own for each tensor: assignments do not reach it."""
-    return tree_map(lambda x: make(x.value, x.node) if isinstance(x, Handle) else x, tree)
+    return tree_map(_copy, tree)
 
 
-def _put_back(streams: Sequence[tuple[Generator, Any]]) -> None:
+def _copy(x: Any) -> Any:
+    return make(x.value, x.node) if isinstance(x, Handle) else x
+
+
+def _put_back(streams: Sequence[tuple[Any, Any]]) -> None:
     for generator, stream in streams:
         generator.state = stream
 
@@ -181,6 +187,6 @@ def _known(nodes: Sequence[Node]) -> bool:
     return not any(
         v.__class__ is Type
         for node in nodes
-        if node.saved.__class__ is tuple  # a checkpoint inside of this one keeps nothing either
-        for v in node.saved or ()
+        if isinstance(node.saved, tuple)  # a checkpoint inside of this one keeps nothing either
+        for v in node.saved
     )

@@ -23,7 +23,7 @@ from adjoint.core.graph import Node, Pick, leaf
 from adjoint.core.site import here
 from adjoint.ops.families import CAST, ZERO
 from adjoint.ops.shape import Expand, unbroadcast
-from adjoint.transforms.leaves import tensors, zeros_like
+from adjoint.transforms.leaves import is_a, tensors, zeros_like
 from adjoint.transforms.reverse import Differentiated, Recorded
 
 __all__ = ["jvp", "linearize"]
@@ -137,7 +137,7 @@ def push_node(node: Node, dots: tuple[Any, ...]) -> Any:
         return _transposed(node, dots, xs)
     if dot is None or dot is ZERO:
         return None
-    if isinstance(dot, tuple):
+    if is_a(dot, tuple):
         return tuple(None if d is None or d is ZERO else lift(d) for d in dot)
     dot = lift(dot)
     if dot.dtype != node.dtype:

@@ -76,7 +76,7 @@ def alias(x: Any, what: str, name: str) -> Any:
 
 def released(x: Any, fresh: Sequence[Any]) -> Any:
     """The same value without the history that begins at `fresh`, which nobody else watches."""
-    if not x.node.tracked:
+    if not isinstance(x, Handle) or not x.node.tracked:
         return x
     if x.known:
         return make(x.value, leaf(x.value, False, x.node.site))
@@ -84,6 +84,11 @@ def released(x: Any, fresh: Sequence[Any]) -> Any:
         with setting(recording=False):
             return STOP(x)
     return x  # staged from end to end: what it depends on decides when the graph is evaluated
+
+
+def is_a(x: Any, *classes: type) -> bool:
+    """`isinstance`, after which a type checker still takes `x` for what it was."""
+    return isinstance(x, classes)
 
 
 def zeros_like(x: Any) -> Any:

@@ -21,6 +21,7 @@ from adjoint.transforms.leaves import (
     alias,
     as_argnums,
     call_recorded,
+    is_a,
     released,
     tensors,
     zeros_like,
@@ -176,9 +177,7 @@ def value_and_grad(
             by_name = dict(zip(names, trees[len(positions) :], strict=True))
             shown = by_name if numbers == () else (shown, by_name)
         if not seen:
-            loss, aux = tree_map(
-                lambda x: released(x, chosen.xs) if isinstance(x, Handle) else x, (loss, aux)
-            )
+            loss, aux = tree_map(functools.partial(released, fresh=chosen.xs), (loss, aux))
         return ((loss, aux) if has_aux else loss), shown
 
     return value_and_gradient
@@ -188,7 +187,7 @@ def _split(result: Any, has_aux: bool) -> tuple[Any, Any]:
     """Loss and aux of what the function returned, checked."""
     aux = None
     if has_aux:
-        if not isinstance(result, tuple) or len(result) != 2:
+        if not is_a(result, tuple) or len(result) != 2:
             raise ArgumentError("grad: with has_aux=True the function must return (loss, aux)")
         result, aux = result
     if not hasattr(result, "shape") and not isinstance(result, int | float | complex):
