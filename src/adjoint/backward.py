@@ -207,7 +207,7 @@ def recalled(node: Node) -> tuple[Any, ...]:
 def as_tensors(node: Node) -> tuple[Any, tuple[Any, ...]]:
     """Output and inputs of a node as tensors; those that no rule reads have only their type."""
     saved = node.saved
-    assert saved is not None
+    assert isinstance(saved, tuple)  # `recalled` has seen to it
     xs = tuple(
         x if x.__class__ is not Node else make(x.type if v.__class__ is Node else v, x)
         for v, x in zip(saved[1:], node.inputs, strict=True)

@@ -29,6 +29,7 @@ from adjoint.ops import (
     contract,
     cumulative,
     exponential,
+    extreme,
     hyperbolic,
     index,
     products,
@@ -260,8 +261,8 @@ class Tensor(AbstractOperators):
     # -- methods: the functions themselves -----------------------------------------------------
 
     sum, prod, mean, var, std = reduce.sum, reduce.prod, reduce.mean, reduce.var, reduce.std
-    max, min, any, all = reduce.max, reduce.min, reduce.any, reduce.all
-    argmax, argmin = reduce.argmax, reduce.argmin
+    max, min, any, all = extreme.max, extreme.min, reduce.any, reduce.all
+    argmax, argmin = extreme.argmax, extreme.argmin
     cumsum, cumprod = cumulative.cumsum, cumulative.cumprod
     softmax, log_softmax = softmax_ops.softmax, softmax_ops.log_softmax
     flatten, ravel = shape_ops.flatten, shape_ops.ravel

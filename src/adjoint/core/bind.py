@@ -24,7 +24,6 @@ import numpy as np
 from adjoint.core.errors import (
     AdjointError,
     ArgumentError,
-    DTypeError,
     NotDifferentiable,
     TracerLeak,
     explain,
@@ -279,7 +278,7 @@ def _stage(op: Any, values: tuple[Any, ...], nodes: tuple[Any, ...], mask: int) 
         raise failure(op, handles(values, nodes), error) from None
     if not state.recording:
         mask = 0
-    if isinstance(out, tuple):
+    if out.__class__ is tuple:
         return _several(op, out, values, nodes, mask, staged=True)
     mask = mask if is_inexact(out.dtype) else 0
     saved = (out, *values)
@@ -333,7 +332,7 @@ def reads_of(op: Any, mask: int, out: Any, values: tuple[Any, ...]) -> tuple[Any
     """
     with setting(recording=False, site=Site(reads_of.__code__, 0)):
         staged = [v if v.__class__ in SCALARS else staged_leaf(Type.of(v)) for v in values]
-        if isinstance(out, tuple):
+        if out.__class__ is tuple:
             outs: Any = tuple(staged_leaf(Type.of(t)) for t in out)
             ct: Any = tuple(staged_leaf(Type.of(t)) for t in out)
         else:
@@ -342,7 +341,7 @@ def reads_of(op: Any, mask: int, out: Any, values: tuple[Any, ...]) -> tuple[Any
     roots = [r.node for r in results if isinstance(r, Handle)]
     seen = set(ancestors(roots, lambda node: True))
     read: Any
-    if isinstance(outs, tuple):
+    if outs.__class__ is tuple:
         parts = tuple([h.node in seen for h in outs])
         read = parts if any(parts) else False
     else:
@@ -356,6 +355,7 @@ def reads_of(op: Any, mask: int, out: Any, values: tuple[Any, ...]) -> tuple[Any
 
 def make_saver(op: Any, mask: int, out: Any, values: tuple[Any, ...]) -> Callable[..., Any]:
     """The function that keeps of ``(out, *inputs)`` what the rule of `op` reads, made once."""
+    reads: tuple[Any, ...]
     try:
         reads = () if op.no_derivative else reads_of(op, mask, out, values)
     except NotDifferentiable:  # in reverse mode; forward mode may exist, and read anything
@@ -427,14 +427,6 @@ def numbers(x: Handle, asked: str) -> Any:
             "or compute this outside of the staged function.",
         )
     )
-
-
-def needs_real(op: str, x: Any) -> None:
-    """Refuse complex operands of an operation that is defined for real ones."""
-    if x.dtype.kind == "c":
-        raise DTypeError(
-            explain("not defined for complex numbers", op, [("x", x)], _place(), "ad.real(x)")
-        )
 
 
 def fresh_slot(x: Handle, leaf: bool) -> Slot:

@@ -6,7 +6,6 @@ per operand (name, type, where it was made), then the user's line, then the way 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from typing import Any
 
@@ -105,8 +104,3 @@ def explain(
     if hint:
         lines.append(f"  Try: {hint}")
     return "\n".join(lines)
-
-
-def show_internal_frames() -> bool:
-    """Whether errors keep the library's own frames and causes: set ADJOINT_TRACEBACK=full."""
-    return os.environ.get("ADJOINT_TRACEBACK") == "full"

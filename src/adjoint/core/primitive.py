@@ -8,12 +8,11 @@ refused when it is defined.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar, dataclass_transform
 
 from adjoint.core.bind import bind
 from adjoint.core.errors import NotDifferentiable
-from adjoint.core.types import Type
 
 STATEMENTS = ("partial", "transpose", "vjp", "no_derivative")
 Sample = tuple["Primitive", list[Any]]
@@ -156,7 +155,7 @@ class Primitive(AbstractCard):
     __call__ = bind
 
 
-def _refuse(self: Primitive, *operands: Any) -> Any:
+def _refuse(self: Primitive, ct: Any, out: Any, xs: tuple[Any, ...], mask: int) -> Any:
     """Stands in for the derivative of a card that says it has none."""
     raise NotDifferentiable(self.no_derivative)
 
@@ -186,8 +185,3 @@ def check_complete(cls: type[Primitive]) -> None:
         )
     if not cls.__doc__:
         raise TypeError(f"card {cls.__name__} has no docstring")
-
-
-def types_of(xs: Sequence[Any]) -> list[Type]:
-    """The types of operands."""
-    return [Type.of(x) for x in xs]

@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from adjoint.core.bind import make, setting
-from adjoint.core.draw import LARGEST, draw
 from adjoint.core.graph import Handle, Node, Pick
 from adjoint.core.text import large_constants, print_graph, skeleton
 from adjoint.core.types import Type
@@ -86,9 +85,13 @@ class Graph:
 
     def svg(self) -> str:
         """A drawing of the graph: one self-contained SVG element."""
+        from adjoint.core.draw import draw  # noqa: PLC0415  # late: few programs draw
+
         return draw(self)
 
     def _repr_svg_(self) -> str | None:
+        from adjoint.core.draw import LARGEST, draw  # noqa: PLC0415
+
         return draw(self) if len(self.nodes) <= LARGEST else None  # notebooks then show the text
 
     def flops(self) -> int:
@@ -135,7 +138,7 @@ def extract(inputs: Sequence[Handle], outputs: Sequence[Handle], since: int = -1
         for i, x in enumerate(node.inputs):
             if x.__class__ is not Node or x in begin or x in seen:
                 continue
-            value = node.saved[i + 1] if node.saved is not None else None
+            value = node.saved[i + 1] if isinstance(node.saved, tuple) else None
             known = value is not None and value.__class__ not in (Type, tuple, Node)
             if known or x.op is None or _older(x, since):
                 constants[x] = make(value if known else x.type, x)

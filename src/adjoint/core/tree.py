@@ -61,7 +61,7 @@ def flatten(tree: Any) -> tuple[list[Any], Structure]:
     return leaves, Structure(spec)
 
 
-def _register(cls: type) -> None:
+def _register(cls: type[Any]) -> None:
     """Teach optree a dataclass: its fields are children."""
     import optree  # noqa: PLC0415
 

@@ -40,7 +40,8 @@ _LONG: Final = {short: name for name, short in _SHORT.items()}
 
 BOOL, INT, FLOAT, COMPLEX = range(4)
 _SCALAR_KIND: Final[dict[type, int]] = {bool: BOOL, int: INT, float: FLOAT, complex: COMPLEX}
-_default = [np.dtype(np.float32)]
+_default: Final[list[DType]] = [np.dtype(np.float32)]
+_WIDE: Final = (np.dtype(np.float64), np.dtype(np.complex128))
 
 
 def as_dtype(dtype: Any) -> DType:
@@ -111,7 +112,7 @@ def default_for(kind: int) -> DType:
 
 def complex_of(dtype: DType) -> DType:
     """The complex dtype of a real one: float64 gives complex128, all others complex64."""
-    return np.dtype(np.complex128 if dtype in (np.float64, np.complex128) else np.complex64)
+    return np.dtype(np.complex128 if dtype in _WIDE else np.complex64)
 
 
 def real_of(dtype: DType) -> DType:
@@ -134,7 +135,7 @@ def promote(*items: Any) -> DType:
     Args:
         items: dtypes, or Python scalars, which are weak.
     """
-    dtypes = [item for item in items if isinstance(item, np.dtype)]
+    dtypes: list[DType] = [item for item in items if isinstance(item, np.dtype)]
     scalars = [_SCALAR_KIND[type(item)] for item in items if not isinstance(item, np.dtype)]
     if not dtypes:
         return default_for(max(scalars))

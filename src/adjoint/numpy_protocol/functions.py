@@ -20,9 +20,10 @@ from adjoint.core.errors import ArgumentError, explain
 from adjoint.core.graph import Handle
 from adjoint.core.site import here
 from adjoint.core.tree import flatten
-from adjoint.numpy_protocol.ufuncs import refused
+from adjoint.numpy_protocol.ufuncs import refused, store
 from adjoint.tensor import Tensor
 
+NOWHERE: Final = 1000  # behind all arguments that a call may have
 Answer = Callable[..., Any]
 _answers: dict[Any, Answer] = {}
 
@@ -46,7 +47,26 @@ def array_function(
     if answer is None:
         name = f"{func.__module__.removeprefix('numpy').lstrip('.')}.{func.__name__}".lstrip(".")
         raise refused(name, self, "this function has no counterpart")
-    return answer(*args, **kwargs)
+    at = _position_of_out(func)
+    out = args[at] if len(args) > at else kwargs.get("out")
+    if out is None:
+        return answer(*args, **kwargs)
+    rest = {name: value for name, value in kwargs.items() if name != "out"}
+    if len(args) > at:
+        args = (*args[:at], None, *args[at + 1 :])
+    return store(func.__name__, self, answer(*args, **rest), out, True)
+
+
+@functools.cache
+def _position_of_out(func: Any) -> int:
+    """Where `out` stands among the positional arguments of a function of NumPy."""
+    try:
+        parameters = inspect.signature(func).parameters
+    except ValueError:  # pragma: no cover
+        return NOWHERE
+    given = parameters.get("out")
+    named_only = given is None or given.kind is given.KEYWORD_ONLY
+    return NOWHERE if named_only else list(parameters).index("out")
 
 
 def _same_name(func: Any) -> Answer | None:

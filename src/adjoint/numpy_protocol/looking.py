@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any, Final
 
 import numpy as np
@@ -9,8 +10,14 @@ import numpy as np
 import adjoint as ad
 from adjoint.core.bind import lift
 from adjoint.core.graph import Handle
-from adjoint.core.types import normalize_axis
-from adjoint.numpy_protocol.functions import implements, looks_only, looks_only_tensor
+from adjoint.core.types import is_inexact, normalize_axis
+from adjoint.numpy_protocol.functions import (
+    detached,
+    implements,
+    looks_only,
+    looks_only_tensor,
+)
+from adjoint.numpy_protocol.ufuncs import refused
 
 RETURN_NUMPY: Final = """
 allclose array_equal array_equiv array2string array_repr array_str common_type isneginf
@@ -22,12 +29,42 @@ for _name in RETURN_NUMPY:
     implements(getattr(np, _name))(looks_only(getattr(np, _name)))
 
 RETURN_TENSORS: Final = """
-argpartition argwhere flatnonzero nonzero digitize bincount iscomplex isreal lexsort
-nanargmax nanargmin packbits unpackbits histogram histogram2d histogramdd
-tril_indices_from triu_indices_from diag_indices_from unravel_index ravel_multi_index
+argpartition argwhere flatnonzero nonzero digitize iscomplex isreal lexsort
+nanargmax nanargmin packbits unpackbits tril_indices_from triu_indices_from
+diag_indices_from unravel_index ravel_multi_index
 """.split()
 for _name in RETURN_TENSORS:
     implements(getattr(np, _name))(looks_only_tensor(getattr(np, _name)))
+
+
+def _histogram(theirs: Any) -> Any:
+    """A histogram, whose counts have no gradient; that of its weights is not known here."""
+    count = looks_only_tensor(theirs)
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        weights = inspect.signature(theirs).bind(*args, **kwargs).arguments.get("weights")
+        if isinstance(weights, Handle) and weights.node.tracked:
+            fact = "no gradient flows through its weights"
+            hint = "np.bincount with weights=, or weights.detach()"
+            raise refused(theirs.__name__, weights, fact, hint)
+        return count(*args, **kwargs)
+
+    return call
+
+
+for _f in (np.histogram, np.histogram2d, np.histogramdd):
+    implements(_f)(_histogram(_f))
+
+_count: Final = looks_only_tensor(np.bincount)
+
+
+@implements(np.bincount)
+def _bincount(x: Any, weights: Any = None, minlength: int = 0) -> Any:
+    if weights is None:
+        return _count(x, minlength=minlength)
+    w, counts = lift(weights), np.bincount(detached(lift(x)), minlength=minlength)
+    kind = w.dtype if is_inexact(w.dtype) else np.float64
+    return ad.add_at(ad.zeros(len(counts), dtype=kind), lift(x), w.astype(kind))
 
 
 @implements(np.shape)

@@ -110,7 +110,7 @@ def array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *inputs: Any, **kwar
         return _at(ufunc, self, *inputs)
     else:
         raise refused(f"{ufunc.__name__}.{method}", self, "this method has no counterpart")
-    return _store(ufunc.__name__, self, result, out, where)
+    return store(ufunc.__name__, self, result, out, where)
 
 
 def _call(f: Callable[..., Any], inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -153,7 +153,7 @@ def _at(ufunc: np.ufunc, self: Any, x: Any, key: Any, value: Any = None) -> None
     x.assign(new)
 
 
-def _store(name: str, self: Any, result: Any, out: Any, where: Any) -> Any:
+def store(name: str, self: Any, result: Any, out: Any, where: Any) -> Any:
     """The result in `out`, where that was given, and only where `where` says so."""
     if isinstance(out, tuple):
         out = out[0] if len(out) == 1 else out
@@ -162,7 +162,7 @@ def _store(name: str, self: Any, result: Any, out: Any, where: Any) -> Any:
             raise refused(name, self, "where= without out= leaves elements undefined", "ad.where")
         return result
     targets, values = (out, result) if isinstance(out, tuple) else ((out,), (result,))
-    for target, value in zip(targets, values, strict=True):
+    for target, value in zip(targets, map(lift, values), strict=True):
         if isinstance(target, np.ndarray) and value.known and not value.requires_grad:
             np.copyto(target, value.value, where=where)
             continue

@@ -72,10 +72,10 @@ def in_parts(
     step = max(CHUNK * n // size, 1)
     for start in range(0, n, step):
         part = slice(start, start + step)
-        pieces = (
+        piece_x, piece_y, piece_out = (
             along(z, letters.find(a[axis]), part) for z, letters in ((x, a), (y, b), (out, o))
         )
-        in_parts(spec, geometry, flip, *pieces, axis + 1)
+        in_parts(spec, geometry, flip, piece_x, piece_y, piece_out, axis + 1)
 
 
 def along(x: Any, axis: int, part: slice) -> Any:

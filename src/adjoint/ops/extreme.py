@@ -5,19 +5,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, final
 
 import numpy as np
 
+from adjoint.core.bind import lift
 from adjoint.core.errors import DTypeError, ShapeError
 from adjoint.core.primitive import Primitive, Sample
 from adjoint.core.types import Type
 from adjoint.ops.compare import EQUAL
 from adjoint.ops.families import CAST, AbstractGeneral, scale
-from adjoint.ops.shape import Expand, Sum
+from adjoint.ops.shape import Expand, Sum, axes_of, axis_of, ravel, with_axes
 
-__all__: list[str] = []
+__all__ = ["amax", "amin", "argmax", "argmin", "max", "min"]
+
+Axis = int | Sequence[int] | None
 
 
 def check_some(x: Any, axes: tuple[int, ...], what: str) -> None:
@@ -135,46 +138,134 @@ class ArgMin(AbstractPlace):
         return np.asarray(np.argmin(x, axis=self.axis)).astype(np.int64, copy=False)
 
 
-class AbstractVote(Primitive):
-    """A question about the truth of the elements over `axes`."""
+def max(
+    x: Any,
+    /,
+    axis: Axis = None,
+    *,
+    keepdims: bool = False,
+    dim: Axis = None,
+    keepdim: bool | None = None,
+) -> Any:
+    """The largest element over axes; NaN if one is.
 
-    axes: tuple[int, ...]
-    kind = "reduce"
-    no_derivative = "a bool has no gradient"
+    Args:
+        x: any shape, real.
+        axis: one axis, several, or None for all.
+        keepdims: leave the reduced axes with size 1.
+        dim: another name of `axis`.
+        keepdim: another name of `keepdims`.
 
-    def out_type(self, x: Any) -> Type:
-        return x.drop(self.axes).with_dtype(np.bool_)
+    Raises:
+        ShapeError: if there are no elements.
+        DTypeError: for complex numbers, which have no order.
 
-    def batch(self, size: int, batched: tuple[bool, ...], *xs: Any) -> Any:
-        return type(self)(tuple(a + 1 for a in self.axes))(*xs)
+    Example:
+        >>> ad.max(ad.tensor([[1.0, 5.0], [3.0, 2.0]]), axis=1)
+        tensor([5., 3.])
 
-    def cost(self, *types: Any) -> int:
-        return types[0].size
-
-    @classmethod
-    def samples(cls, rng: Any) -> Iterator[Sample]:
-        yield cls((1,)), [rng.random((3, 2)) < 0.5]
-        yield cls((0, 1)), [np.array([[0.0, 2.0]])]
-        yield cls((0,)), [np.zeros((0, 2))]
-
-
-@final
-class AnyTrue(AbstractVote):
-    """Whether some element over `axes` is not zero."""
-
-    name = "any"
-    llvm = "or"
-
-    def value(self, x: Any) -> Any:
-        return np.logical_or.reduce(x, axis=self.axes)
+    **Gradient:** to the largest element; shared equally at ties.
+    """
+    x = lift(x)
+    axes = axes_of("max", x, dim if axis is None else axis)
+    return with_axes(Max(axes)(x), x, axes, keepdims or keepdim)
 
 
-@final
-class AllTrue(AbstractVote):
-    """Whether all elements over `axes` are not zero."""
+def min(
+    x: Any,
+    /,
+    axis: Axis = None,
+    *,
+    keepdims: bool = False,
+    dim: Axis = None,
+    keepdim: bool | None = None,
+) -> Any:
+    """The smallest element over axes; NaN if one is.
 
-    name = "all"
-    llvm = "and"
+    Args:
+        x: any shape, real.
+        axis: one axis, several, or None for all.
+        keepdims: leave the reduced axes with size 1.
+        dim: another name of `axis`.
+        keepdim: another name of `keepdims`.
 
-    def value(self, x: Any) -> Any:
-        return np.logical_and.reduce(x, axis=self.axes)
+    Raises:
+        ShapeError: if there are no elements.
+        DTypeError: for complex numbers, which have no order.
+
+    Example:
+        >>> ad.min(ad.tensor([[1.0, 5.0], [3.0, 2.0]]), axis=1)
+        tensor([1., 2.])
+
+    **Gradient:** to the smallest element; shared equally at ties.
+    """
+    x = lift(x)
+    axes = axes_of("min", x, dim if axis is None else axis)
+    return with_axes(Min(axes)(x), x, axes, keepdims or keepdim)
+
+
+amax = max
+amin = min
+
+
+def argmax(
+    x: Any,
+    /,
+    axis: int | None = None,
+    *,
+    keepdims: bool = False,
+    dim: int | None = None,
+    keepdim: bool | None = None,
+) -> Any:
+    """Where the largest element along an axis stands first; NaN counts as the largest.
+
+    Args:
+        x: any shape, real.
+        axis: the axis; None looks through the flattened tensor.
+        keepdims: leave the axis with size 1; with ``axis=None`` all of them.
+        dim: another name of `axis`.
+        keepdim: another name of `keepdims`.
+
+    Raises:
+        ShapeError: if there are no elements.
+
+    Example:
+        >>> ad.argmax(ad.tensor([[1.0, 5.0], [3.0, 2.0]]), axis=1)
+        tensor([1, 0])
+    """
+    return _place(ArgMax, "argmax", lift(x), dim if axis is None else axis, keepdims or keepdim)
+
+
+def argmin(
+    x: Any,
+    /,
+    axis: int | None = None,
+    *,
+    keepdims: bool = False,
+    dim: int | None = None,
+    keepdim: bool | None = None,
+) -> Any:
+    """Where the smallest element along an axis stands first; NaN counts as the smallest.
+
+    Args:
+        x: any shape, real.
+        axis: the axis; None looks through the flattened tensor.
+        keepdims: leave the axis with size 1; with ``axis=None`` all of them.
+        dim: another name of `axis`.
+        keepdim: another name of `keepdims`.
+
+    Raises:
+        ShapeError: if there are no elements.
+
+    Example:
+        >>> ad.argmin(ad.tensor([[1.0, 5.0], [3.0, 2.0]]), axis=1)
+        tensor([0, 1])
+    """
+    return _place(ArgMin, "argmin", lift(x), dim if axis is None else axis, keepdims or keepdim)
+
+
+def _place(card: Any, op: str, x: Any, axis: int | None, keepdims: bool | None) -> Any:
+    if axis is None:
+        return with_axes(card(0)(ravel(x)), x, tuple(range(x.ndim)), keepdims)
+    at = axis_of(op, x, axis)
+    return with_axes(card(at)(x), x, (at,), keepdims)

@@ -76,11 +76,6 @@ def conj(x: Any) -> Any:
     return x.conj()
 
 
-def operand_type(x: Any, dtype: DType) -> Type:
-    """The type of an operand, where a Python scalar takes this dtype."""
-    return Type((), dtype) if x.__class__ in SCALARS else x
-
-
 class AbstractMap(Primitive):
     """An elementwise operation. It states partial derivatives; everything else is here.
 
@@ -93,12 +88,10 @@ class AbstractMap(Primitive):
     floating: ClassVar[bool] = False
     """Whether integers are first converted to the default float dtype."""
     complex_ok: ClassVar[bool] = True
-    real_float_only: ClassVar[bool] = False
     integers: ClassVar[bool] = False
     """Whether only integers and bools are allowed."""
     bools: ClassVar[bool] = True
     """Whether bools are allowed: they are not where NumPy makes small integers of them."""
-    same_dtype: ClassVar[bool] = True
     domain: ClassVar[tuple[tuple[float, float], ...]] = ((-3.0, 3.0),)
     """An interval for each operand from which samples are drawn; the last one repeats."""
     takes = "?bBhHiIlLqQefdFD"
@@ -113,7 +106,6 @@ class AbstractMap(Primitive):
         if not cls.bools:
             cls.takes = cls.takes.replace("?", "")
         super().__init_subclass__(**kwargs)
-
 
     def out_dtype(self, dtype: DType) -> DType:
         """dtype of the result for the common dtype of the operands."""
@@ -207,6 +199,7 @@ class AbstractMap(Primitive):
         n = cls.arity()
         spans = [cls.domain[min(i, len(cls.domain) - 1)] for i in range(n)]
         shapes: list[tuple[int, ...]] = [(3, 4), (4,), (3, 1)]
+        xs: list[Any] = []
         for same in (True, False) if n > 1 else (True,):
             xs = [
                 rng.uniform(*span, size=shapes[0] if same else shapes[i])
@@ -227,7 +220,6 @@ class AbstractLinear(Primitive):
 
     parameters: ClassVar[tuple[int, ...]] = ()
     """Positions of the inputs that the operation is not linear in and that have no gradient."""
-
 
     def pull(self, ct: Any, out: Any, xs: tuple[Any, ...], mask: int) -> Sequence[Any]:
         return [self.transpose(i, ct, *xs) if mask >> i & 1 else None for i in range(len(xs))]
@@ -256,7 +248,9 @@ class AbstractLinearMap(AbstractLinear, AbstractMap):
 
     pull = AbstractLinear.pull
     push = AbstractLinear.push
-    cost = AbstractMap.cost
+
+    def cost(self, *types: Any) -> int:
+        return AbstractMap.cost(self, *types)
 
 
 class AbstractMultilinear(Primitive):
@@ -264,7 +258,6 @@ class AbstractMultilinear(Primitive):
 
     ``transpose(i, ct, *xs)`` is the cotangent of input `i`; it may read the other inputs.
     """
-
 
     def pull(self, ct: Any, out: Any, xs: tuple[Any, ...], mask: int) -> Sequence[Any]:
         return [self.transpose(i, ct, *xs) if mask >> i & 1 else None for i in range(len(xs))]
@@ -283,7 +276,6 @@ class AbstractGeneral(Primitive):
 
     The rule is linear in `ct`, so forward mode is its transpose, and is derived.
     """
-
 
     def pull(self, ct: Any, out: Any, xs: tuple[Any, ...], mask: int) -> Sequence[Any]:
         return self.vjp(ct, out, *xs)
@@ -351,8 +343,8 @@ class Cast(AbstractLinearMap):
             x = x.real
         return np.asarray(x).astype(self.dtype, copy=False)
 
-    def out_type(self, x: Any) -> Type:
-        return Type(x.shape, self.dtype)
+    def out_type(self, *types: Any) -> Type:
+        return Type(types[0].shape, self.dtype)
 
     def coerce(self, xs: tuple[Any, ...]) -> tuple[Any, ...]:
         return xs if isinstance(xs[0], Handle) else (lift(xs[0]),)

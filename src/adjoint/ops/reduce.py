@@ -1,4 +1,4 @@
-"""Reductions: sum, product, mean, variance, largest, smallest, any, all, counts and places.
+"""Reductions: sum, product, mean, variance, any, all and counts.
 
 `axis` is one axis, several or None for all of them; `keepdims` leaves the reduced axes in place
 with size 1. PyTorch's names `dim` and `keepdim` are understood too.
@@ -14,24 +14,18 @@ import numpy as np
 from adjoint.core.bind import lift
 from adjoint.core.types import as_dtype, default_dtype, is_inexact, real_of
 from adjoint.ops.compare import EQUAL, NOT_EQUAL
-from adjoint.ops.extreme import AllTrue, AnyTrue, ArgMax, ArgMin, Max, Min
 from adjoint.ops.families import CAST, conj
 from adjoint.ops.power import SQRT
 from adjoint.ops.product import Prod
 from adjoint.ops.select import WHERE
-from adjoint.ops.shape import Expand, Reshape, Sum, axes_of, axis_of, ravel, sum_dtype
+from adjoint.ops.shape import Expand, Sum, axes_of, sum_dtype, with_axes
+from adjoint.ops.truth import AllTrue, AnyTrue
 
 __all__ = [
     "all",
-    "amax",
-    "amin",
     "any",
-    "argmax",
-    "argmin",
     "count_nonzero",
-    "max",
     "mean",
-    "min",
     "prod",
     "std",
     "sum",
@@ -39,13 +33,6 @@ __all__ = [
 ]
 
 Axis = int | Sequence[int] | None
-
-
-def _in_place(out: Any, x: Any, axes: tuple[int, ...], keepdims: bool | None) -> Any:
-    """The result, with the reduced axes of `x` put back if they are to be kept."""
-    if not keepdims:
-        return out
-    return Reshape(tuple(1 if a in axes else n for a, n in enumerate(x.shape)))(out)
 
 
 def _cast(x: Any, dtype: Any) -> Any:
@@ -85,7 +72,7 @@ def sum(
     x = lift(x)
     axes = axes_of("sum", x, dim if axis is None else axis)
     out = Sum(axes)(_cast(x, sum_dtype(x.dtype, dtype)))
-    return _in_place(out, x, axes, keepdims or keepdim)
+    return with_axes(out, x, axes, keepdims or keepdim)
 
 
 def prod(
@@ -120,7 +107,7 @@ def prod(
     x = lift(x)
     axes = axes_of("prod", x, dim if axis is None else axis)
     out = Prod(axes)(_cast(x, sum_dtype(x.dtype, dtype)))
-    return _in_place(out, x, axes, keepdims or keepdim)
+    return with_axes(out, x, axes, keepdims or keepdim)
 
 
 def mean(
@@ -155,7 +142,7 @@ def mean(
     x = lift(x)
     axes = axes_of("mean", x, dim if axis is None else axis)
     out = _mean(x, axes, _float_dtype(x, dtype))
-    return _in_place(out, x, axes, keepdims or keepdim)
+    return with_axes(out, x, axes, keepdims or keepdim)
 
 
 def _float_dtype(x: Any, dtype: Any = None) -> Any:
@@ -215,7 +202,7 @@ def var(
     x = lift(x)
     axes = axes_of("var", x, dim if axis is None else axis)
     out = _variance(x, axes, _correction(correction, ddof, unbiased))
-    return _in_place(_cast(out, real_of(_float_dtype(x))), x, axes, keepdims or keepdim)
+    return with_axes(_cast(out, real_of(_float_dtype(x))), x, axes, keepdims or keepdim)
 
 
 def _correction(correction: float, ddof: float | None, unbiased: bool | None) -> float:
@@ -275,77 +262,7 @@ def std(
     constant = EQUAL(variance, 0)
     root = SQRT(WHERE(constant, 1, variance))
     out = _cast(WHERE(constant, 0, root), real_of(_float_dtype(x)))
-    return _in_place(out, x, axes, keepdims or keepdim)
-
-
-def max(
-    x: Any,
-    /,
-    axis: Axis = None,
-    *,
-    keepdims: bool = False,
-    dim: Axis = None,
-    keepdim: bool | None = None,
-) -> Any:
-    """The largest element over axes; NaN if one is.
-
-    Args:
-        x: any shape, real.
-        axis: one axis, several, or None for all.
-        keepdims: leave the reduced axes with size 1.
-        dim: another name of `axis`.
-        keepdim: another name of `keepdims`.
-
-    Raises:
-        ShapeError: if there are no elements.
-        DTypeError: for complex numbers, which have no order.
-
-    Example:
-        >>> ad.max(ad.tensor([[1.0, 5.0], [3.0, 2.0]]), axis=1)
-        tensor([5., 3.])
-
-    **Gradient:** to the largest element; shared equally at ties.
-    """
-    x = lift(x)
-    axes = axes_of("max", x, dim if axis is None else axis)
-    return _in_place(Max(axes)(x), x, axes, keepdims or keepdim)
-
-
-def min(
-    x: Any,
-    /,
-    axis: Axis = None,
-    *,
-    keepdims: bool = False,
-    dim: Axis = None,
-    keepdim: bool | None = None,
-) -> Any:
-    """The smallest element over axes; NaN if one is.
-
-    Args:
-        x: any shape, real.
-        axis: one axis, several, or None for all.
-        keepdims: leave the reduced axes with size 1.
-        dim: another name of `axis`.
-        keepdim: another name of `keepdims`.
-
-    Raises:
-        ShapeError: if there are no elements.
-        DTypeError: for complex numbers, which have no order.
-
-    Example:
-        >>> ad.min(ad.tensor([[1.0, 5.0], [3.0, 2.0]]), axis=1)
-        tensor([1., 2.])
-
-    **Gradient:** to the smallest element; shared equally at ties.
-    """
-    x = lift(x)
-    axes = axes_of("min", x, dim if axis is None else axis)
-    return _in_place(Min(axes)(x), x, axes, keepdims or keepdim)
-
-
-amax = max
-amin = min
+    return with_axes(out, x, axes, keepdims or keepdim)
 
 
 def any(
@@ -365,7 +282,7 @@ def any(
     """
     x = lift(x)
     axes = axes_of("any", x, dim if axis is None else axis)
-    return _in_place(AnyTrue(axes)(x), x, axes, keepdims or keepdim)
+    return with_axes(AnyTrue(axes)(x), x, axes, keepdims or keepdim)
 
 
 def all(
@@ -385,7 +302,7 @@ def all(
     """
     x = lift(x)
     axes = axes_of("all", x, dim if axis is None else axis)
-    return _in_place(AllTrue(axes)(x), x, axes, keepdims or keepdim)
+    return with_axes(AllTrue(axes)(x), x, axes, keepdims or keepdim)
 
 
 def count_nonzero(
@@ -406,67 +323,4 @@ def count_nonzero(
     x = lift(x)
     axes = axes_of("count_nonzero", x, dim if axis is None else axis)
     out = Sum(axes)(CAST[np.dtype(np.int64)](NOT_EQUAL(x, 0)))
-    return _in_place(out, x, axes, keepdims or keepdim)
-
-
-def argmax(
-    x: Any,
-    /,
-    axis: int | None = None,
-    *,
-    keepdims: bool = False,
-    dim: int | None = None,
-    keepdim: bool | None = None,
-) -> Any:
-    """Where the largest element along an axis stands first; NaN counts as the largest.
-
-    Args:
-        x: any shape, real.
-        axis: the axis; None looks through the flattened tensor.
-        keepdims: leave the axis with size 1; with ``axis=None`` all of them.
-        dim: another name of `axis`.
-        keepdim: another name of `keepdims`.
-
-    Raises:
-        ShapeError: if there are no elements.
-
-    Example:
-        >>> ad.argmax(ad.tensor([[1.0, 5.0], [3.0, 2.0]]), axis=1)
-        tensor([1, 0])
-    """
-    return _place(ArgMax, "argmax", lift(x), dim if axis is None else axis, keepdims or keepdim)
-
-
-def argmin(
-    x: Any,
-    /,
-    axis: int | None = None,
-    *,
-    keepdims: bool = False,
-    dim: int | None = None,
-    keepdim: bool | None = None,
-) -> Any:
-    """Where the smallest element along an axis stands first; NaN counts as the smallest.
-
-    Args:
-        x: any shape, real.
-        axis: the axis; None looks through the flattened tensor.
-        keepdims: leave the axis with size 1; with ``axis=None`` all of them.
-        dim: another name of `axis`.
-        keepdim: another name of `keepdims`.
-
-    Raises:
-        ShapeError: if there are no elements.
-
-    Example:
-        >>> ad.argmin(ad.tensor([[1.0, 5.0], [3.0, 2.0]]), axis=1)
-        tensor([0, 1])
-    """
-    return _place(ArgMin, "argmin", lift(x), dim if axis is None else axis, keepdims or keepdim)
-
-
-def _place(card: Any, op: str, x: Any, axis: int | None, keepdims: bool | None) -> Any:
-    if axis is None:
-        return _in_place(card(0)(ravel(x)), x, tuple(range(x.ndim)), keepdims)
-    at = axis_of(op, x, axis)
-    return _in_place(card(at)(x), x, (at,), keepdims)
+    return with_axes(out, x, axes, keepdims or keepdim)

@@ -221,6 +221,13 @@ def sizes_of(shape: Any) -> tuple[int, ...]:
         raise ArgumentError(f"a shape is made of whole numbers, got {shape!r}") from None
 
 
+def with_axes(out: Any, x: Any, axes: tuple[int, ...], keepdims: bool | None) -> Any:
+    """A reduction's result, with the reduced axes of `x` put back if they are to be kept."""
+    if not keepdims:
+        return out
+    return Reshape(tuple(1 if a in axes else n for a, n in enumerate(x.shape)))(out)
+
+
 def merge_axes(x: Any, axes: tuple[int, ...]) -> Any:
     """`x` with these axes moved to the end and made one."""
     kept = tuple(a for a in range(x.ndim) if a not in axes)

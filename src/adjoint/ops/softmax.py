@@ -19,7 +19,7 @@ from adjoint.ops.exponential import EXP, LOG
 from adjoint.ops.extreme import Max
 from adjoint.ops.families import CAST
 from adjoint.ops.select import WHERE
-from adjoint.ops.shape import Expand, Reshape, Sum, axes_of, refusal
+from adjoint.ops.shape import Expand, Sum, axes_of, refusal, with_axes
 from adjoint.ops.stop import STOP
 
 __all__ = ["log_softmax", "logsumexp", "softmax"]
@@ -75,9 +75,7 @@ def logsumexp(
     total = Sum(axes)(EXP(x - Expand(x.shape, axes)(peak)))
     none = EQUAL(total, 0)  # all were -inf: the derivative of the logarithm would be infinite
     out = WHERE(none, np.asarray(-np.inf, x.dtype), LOG(WHERE(none, 1, total)) + peak)
-    if not (keepdims or keepdim):
-        return out
-    return Reshape(tuple(1 if a in axes else n for a, n in enumerate(x.shape)))(out)
+    return with_axes(out, x, axes, keepdims or keepdim)
 
 
 def softmax(x: Any, /, axis: Axis = -1, *, dim: Axis = None) -> Any:

@@ -14,10 +14,10 @@ from adjoint.ops.arithmetic import ADD, MULTIPLY
 from adjoint.ops.bitwise import bitwise_left_shift, bitwise_or, bitwise_right_shift
 from adjoint.ops.cumulative import cumulative_sum
 from adjoint.ops.exponential import log
+from adjoint.ops.extreme import argmax
 from adjoint.ops.families import CAST
 from adjoint.ops.gather import take
 from adjoint.ops.random_rejection import RandomPoisson
-from adjoint.ops.reduce import argmax
 from adjoint.ops.search import searchsorted
 from adjoint.ops.shape import permute_dims
 from adjoint.ops.sort import argsort

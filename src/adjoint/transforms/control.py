@@ -35,8 +35,6 @@ class AbstractControl(Primitive):
     own_savers = True
     sparse_ct = True
 
-    vjp: ClassVar[Any] = None
-
     @functools.cached_property
     def made(self) -> dict[Any, Any]:
         """Cards that were made of this one, by what they were made for."""

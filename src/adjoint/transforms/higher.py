@@ -113,10 +113,13 @@ def _split_rows(block: Any, leaves: Sequence[Any]) -> list[Any]:
     out: list[Any] = []
     at = 0
     for x in leaves:
-        piece = block[at : at + x.size]
-        out.append(piece.reshape((*x.shape, *block.shape[1:])))
+        out.append(_shaped(block[at : at + x.size], (*x.shape, *block.shape[1:])))
         at += x.size
     return out
+
+
+def _shaped(x: Any, shape: tuple[int, ...]) -> Any:
+    return x if x.shape == shape else x.reshape(shape)
 
 
 def _by_rows(recorded: Recorded) -> Callable[..., Any]:
@@ -163,7 +166,7 @@ def _by_columns(recorded: Recorded, primals: Sequence[Any]) -> Callable[..., Any
             pieces: list[Any] = []
             at = 0
             for x in flat:
-                pieces.append(block[..., at : at + x.size].reshape((*lead, *x.shape)))
+                pieces.append(_shaped(block[..., at : at + x.size], (*lead, *x.shape)))
                 at += x.size
             per_arg = trees(pieces)
             built.append(per_arg[0] if single else tuple(per_arg))

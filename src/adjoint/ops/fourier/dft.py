@@ -87,7 +87,8 @@ class DFT(AbstractTransform):
     def batch(self, size: int, batched: tuple[bool, ...], x: Any) -> Any:
         return DFT(self.axis + 1, self.norm, self.inverse)(x)
 
-    def cost(self, x: Any) -> int:
+    def cost(self, *types: Any) -> int:
+        (x,) = types
         return transform_cost(x.size, x.shape[self.axis])
 
     @classmethod
@@ -119,7 +120,8 @@ class RealDFT(AbstractTransform):
     def batch(self, size: int, batched: tuple[bool, ...], x: Any) -> Any:
         return RealDFT(self.axis + 1, self.norm)(x)
 
-    def cost(self, x: Any) -> int:
+    def cost(self, *types: Any) -> int:
+        (x,) = types
         return transform_cost(x.size, x.shape[self.axis]) // 2
 
     @classmethod
@@ -158,7 +160,8 @@ class InverseRealDFT(AbstractTransform):
     def batch(self, size: int, batched: tuple[bool, ...], x: Any) -> Any:
         return InverseRealDFT(self.axis + 1, self.norm, self.n)(x)
 
-    def cost(self, x: Any) -> int:
+    def cost(self, *types: Any) -> int:
+        (x,) = types
         return transform_cost(self.out_type(x).size, self.n) // 2
 
     @classmethod
