@@ -24,7 +24,7 @@ class AbstractCard:
     """What a card says. Attributes, because a card may give a method or one of NumPy's ufuncs."""
 
     value: Any = None
-    """``value(*xs)``: the meaning, in NumPy; the reference that every back end is tested against."""
+    """``value(*xs)``: the meaning, in NumPy; the reference for every back end."""
     out_type: Any = None
     """``out_type(*types)``: type of the result (a tuple of types for several), or the error."""
     batch: Any = None
