@@ -27,9 +27,10 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Check the types."""
-    session.install(".[dev]")
+    """Check the types: pyright those of the library, mypy what its users see of them."""
+    session.install(".[dev,test]")
     session.run("pyright", *session.posargs)
+    session.run("mypy")
 
 
 @nox.session

@@ -97,7 +97,14 @@ def count(loss: Any) -> Cost:
 
 
 def flops(nodes: Iterable[Node]) -> int:
-    """Floating-point operations of these nodes, as their cards count them."""
+    """Floating-point operations of these nodes, as their cards count them.
+
+    Example:
+        >>> from adjoint.cost import flops
+        >>> x = ad.tensor([1.0, 2.0], requires_grad=True)
+        >>> flops([(x * x).node])
+        2
+    """
     total = 0
     for node in nodes:
         if node.op is not None and node.op.__class__ is not Pick and not _is_mask(node):

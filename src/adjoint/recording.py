@@ -65,5 +65,11 @@ class no_grad(grad_enabled):
 
 
 def is_grad_enabled() -> bool:
-    """Whether operations are recorded in this thread."""
+    """Whether operations are recorded in this thread.
+
+    Example:
+        >>> with ad.no_grad():
+        ...     ad.is_grad_enabled()
+        False
+    """
     return state.recording

@@ -32,17 +32,17 @@ from adjoint.ops import (
     extreme,
     hyperbolic,
     index,
+    power as power_ops,
     products,
     reduce,
+    repeat as repeat_ops,
     rounding,
     select,
+    shape as shape_ops,
+    softmax as softmax_ops,
     special,
     trigonometric,
 )
-from adjoint.ops import power as power_ops
-from adjoint.ops import repeat as repeat_ops
-from adjoint.ops import shape as shape_ops
-from adjoint.ops import softmax as softmax_ops
 from adjoint.ops.families import CAST
 from adjoint.ops.source import CPU, check_device
 from adjoint.ops.stop import STOP
@@ -194,7 +194,7 @@ class Tensor(AbstractOperators):
             raise ArgumentError(f"Array API version {api_version!r} is not one of {known}")
         return sys.modules["adjoint"]
 
-    numpy_protocol: ClassVar[Callable[[], Any]]
+    numpy_protocol: ClassVar[staticmethod[[], Any]]
     """Where NumPy's protocols are answered: a floor above, so the package says it, late."""
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:

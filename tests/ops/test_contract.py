@@ -4,8 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
+from hypothesis import example, given, strategies as st
 
 import adjoint as ad
 from adjoint.core.errors import ArgumentError, AxisError, ShapeError

@@ -232,6 +232,17 @@ def test_a_mask_over_the_first_axes_takes_one_value() -> None:
     assert v.grad.item() == 3
 
 
+@pytest.mark.parametrize("shape", [(0,), (2, 0), (0, 3), (0, 0)])
+def test_a_mask_may_be_empty_along_an_axis_and_then_takes_nothing(shape: tuple[int, ...]) -> None:
+    x, mask = numbered((2, 3)), np.zeros(shape, bool)
+    found = ad.getitem(x, mask)
+    assert found.shape == x[mask].shape
+    assert ad.setitem(x, mask, 9.0).tolist() == x.tolist()
+    given = leaf(x)
+    ad.getitem(given, mask).sum().backward()
+    assert given.grad.tolist() == np.zeros((2, 3)).tolist()
+
+
 # -- what is refused -------------------------------------------------------------------------------
 
 
@@ -248,8 +259,9 @@ def test_a_mask_over_the_first_axes_takes_one_value() -> None:
         (1.0, AxisError, "is no index"),
         ("a", AxisError, "is no index"),
         ([1.0], AxisError, "integers or bools, got float64"),
-        (np.array([True]), ShapeError, r"a mask of shape \(1,\) on axes with the sizes \(2,\)"),
-        (([0, 1], [0, 1, 1]), ShapeError, "do not broadcast"),
+        (np.array([True]), AxisError, r"a mask of shape \(1,\) on axes with the sizes \(2,\)"),
+        (np.ones((2, 3, 1), bool), AxisError, "3 indices for a value with 2 axes"),
+        (([0, 1], [0, 1, 1]), AxisError, "index arrays: .*do not broadcast"),
     ],
 )
 def test_a_bad_key_is_explained(key: Any, error: type[Exception], fact: str) -> None:

@@ -1,4 +1,4 @@
-"""Each row of the table in docs/use/kinks.md: the page says the gradients, this file asks for them."""
+"""Each row of the table in docs/use/kinks.md: it says the gradients, this file asks for them."""
 
 import re
 from collections.abc import Callable

@@ -46,14 +46,6 @@ class MutatedInput(AdjointError, RuntimeError):
     """An array was changed behind the back of a graph that still needs it."""
 
 
-class NonFiniteGradient(AdjointError, ArithmeticError):
-    """A gradient is NaN or infinite."""
-
-
-class LoweringError(AdjointError, RuntimeError):
-    """A back end cannot express an operation."""
-
-
 class GraphError(AdjointError, ValueError):
     """A graph, or the text of one, does not hold together."""
 

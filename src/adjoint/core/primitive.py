@@ -125,6 +125,11 @@ class Primitive(AbstractCard):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         names = self.fields
+        if len(args) == len(names) and not kwargs:  # rules make cards in passing
+            self.__dict__.update(zip(names, args, strict=True))
+            if self.own_savers:
+                self.__dict__["savers"] = {}
+            return
         if args:
             kwargs |= zip(names, args, strict=False)
         for name in names:

@@ -80,7 +80,12 @@ def is_inexact(dtype: DType) -> bool:
 
 
 def default_dtype() -> DType:
-    """The dtype that Python floats become: float32 unless `set_default_dtype` changed it."""
+    """The dtype that Python floats become: float32 unless `set_default_dtype` changed it.
+
+    Example:
+        >>> ad.default_dtype()
+        dtype('float32')
+    """
     return _default[0]
 
 
@@ -92,6 +97,12 @@ def set_default_dtype(dtype: Any) -> None:
 
     Raises:
         DTypeError: if it is not a real floating dtype.
+
+    Example:
+        >>> ad.set_default_dtype("float64")
+        >>> ad.tensor(0.5).dtype
+        dtype('float64')
+        >>> ad.set_default_dtype("float32")
     """
     found = as_dtype(dtype)
     if dtype_kind(found) != FLOAT:

@@ -134,7 +134,7 @@ def _reduce(ufunc: np.ufunc, x: Any, operand: Any, kwargs: dict[str, Any], where
 
 
 def _accumulate(ufunc: np.ufunc, self: Any, x: Any, axis: int = 0, dtype: Any = None) -> Any:
-    known = {np.add: ad.cumulative_sum, np.multiply: ad.cumulative_prod}
+    known: dict[np.ufunc, Any] = {np.add: ad.cumulative_sum, np.multiply: ad.cumulative_prod}
     if ufunc not in known:
         raise refused(f"{ufunc.__name__}.accumulate", self, "this scan has no counterpart")
     return known[ufunc](x, axis=axis, dtype=dtype)

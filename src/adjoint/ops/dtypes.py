@@ -261,5 +261,10 @@ class NamespaceInfo:
 
 
 def __array_namespace_info__() -> NamespaceInfo:  # the standard's name
-    """What the standard's namespace offers here."""
+    """What the standard's namespace offers here.
+
+    Example:
+        >>> ad.__array_namespace_info__().default_dtypes()["real floating"]
+        dtype('float32')
+    """
     return NamespaceInfo()

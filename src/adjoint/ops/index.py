@@ -35,8 +35,8 @@ def getitem(x: Any, key: Any, /) -> Any:
 
     Raises:
         AxisError: if an index is out of range (the message says which, and the size), is no
-            integer, or there are too many of them.
-        ShapeError: if a mask or index arrays do not fit.
+            integer, or there are too many of them; if a mask or index arrays do not fit. It is an
+            ``IndexError``.
         TracerLeak: if a mask's numbers are not known; ``ad.where(mask, x, 0)`` needs none.
 
     Example:

@@ -158,8 +158,8 @@ class Layout:
             return
         axis = len(self.cuts)
         found = self.shape[axis : axis + len(mask.shape)]
-        if mask.shape != found:
-            raise ShapeError(f"a mask of shape {mask.shape} on axes with the sizes {found}")
+        if any(m not in (0, n) for m, n in zip(mask.shape, found, strict=True)):
+            raise AxisError(f"a mask of shape {mask.shape} on axes with the sizes {found}")
         for _ in mask.shape:
             self.add_index((mask.trues,))
 
@@ -228,8 +228,8 @@ def read_key(shape: Shape, key: Any) -> tuple[Plan, Any]:
     """The plan for a key on values of this shape, and the index into the merged axis or None.
 
     Raises:
-        AxisError: if an index is out of range, or there are more of them than axes.
-        ShapeError: if a mask or index arrays do not fit.
+        AxisError: if an index is out of range, there are more of them than axes, or a mask or
+            index arrays do not fit.
         TracerLeak: if the numbers of a mask are not known.
     """
     form = simple_form(key)
@@ -329,7 +329,7 @@ def _plan(layout: Layout) -> Plan:
     try:
         index = broadcast_shapes(*layout.places)
     except ShapeError as error:
-        raise ShapeError(f"index arrays: {error}") from None
+        raise AxisError(f"index arrays: {error}") from None
     axes = tuple(i.axis for i in indexed)
     rest = tuple(a for a in range(len(shape)) if a not in axes)
     together = axes[-1] - axes[0] == len(axes) - 1

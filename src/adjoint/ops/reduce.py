@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 
 from adjoint.core.bind import lift
+from adjoint.core.errors import AxisError
 from adjoint.core.types import as_dtype, default_dtype, is_inexact, real_of
 from adjoint.ops.compare import EQUAL, NOT_EQUAL
 from adjoint.ops.families import CAST, conj
 from adjoint.ops.power import SQRT
 from adjoint.ops.product import Prod
 from adjoint.ops.select import WHERE
-from adjoint.ops.shape import Expand, Sum, axes_of, sum_dtype, with_axes
+from adjoint.ops.shape import Expand, Sum, axes_of, refusal, sum_dtype, sum_over, with_axes
 from adjoint.ops.truth import AllTrue, AnyTrue
 
 __all__ = [
@@ -70,9 +71,15 @@ def sum(
     **Gradient:** 1 for every element.
     """
     x = lift(x)
-    axes = axes_of("sum", x, dim if axis is None else axis)
-    out = Sum(axes)(_cast(x, sum_dtype(x.dtype, dtype)))
-    return with_axes(out, x, axes, keepdims or keepdim)
+    if axis is None:
+        axis = dim
+    try:
+        card = sum_over(x.ndim, tuple(axis) if isinstance(axis, Sequence) else axis)
+    except AxisError as error:
+        raise refusal("sum", error, ("x", x)) from None
+    wanted = x.dtype if dtype is None and x.dtype.kind in "fc" else sum_dtype(x.dtype, dtype)
+    out = card(x if wanted is x.dtype else _cast(x, wanted))
+    return with_axes(out, x, card.axes, keepdims or keepdim)
 
 
 def prod(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any, ClassVar, Final, final
 
 import numpy as np
@@ -95,9 +96,16 @@ class Expand(AbstractLinear):
     name = "broadcast_to"
 
     def value(self, x: Any) -> Any:
-        kept = iter(np.shape(x))
-        aligned = tuple(1 if a in self.axes else next(kept) for a in range(len(self.shape)))
-        return np.broadcast_to(np.reshape(x, aligned), self.shape)
+        shape = self.shape
+        x = np.asarray(x)
+        if x.flags.c_contiguous and x.dtype.kind in "fciub" and x.size:
+            # the view itself, by its strides: np.broadcast_to takes eight times as long to make it
+            steps = iter(x.strides)
+            strides = [0 if a in self.axes else next(steps) for a in range(len(shape))]
+            return np.ndarray(shape, x.dtype, x, 0, strides)
+        kept = iter(x.shape)
+        aligned = tuple([1 if a in self.axes else next(kept) for a in range(len(shape))])
+        return np.broadcast_to(np.reshape(x, aligned), shape)
 
     def out_type(self, x: Any) -> Type:
         kept = tuple(n for a, n in enumerate(self.shape) if a not in self.axes)
@@ -130,6 +138,8 @@ class Sum(AbstractLinear):
         if x.dtype.kind == "V":  # bfloat16 holds no sum of more than 256 ones
             wide = np.asarray(x).astype(np.float32)
             return np.asarray(np.add.reduce(wide, axis=self.axes)).astype(x.dtype)
+        if x.dtype.kind in "fc":  # which keep their dtype; to say so costs as much as a small sum
+            return np.add.reduce(x, axis=None if len(self.axes) == x.ndim else self.axes)
         return np.add.reduce(x, axis=self.axes, dtype=x.dtype)
 
     def out_type(self, x: Any) -> Type:
@@ -149,6 +159,12 @@ class Sum(AbstractLinear):
         yield cls((0,)), [rng.normal(size=(2, 3))]
         yield cls((0, 2)), [rng.normal(size=(2, 3, 4))]
         yield cls(()), [rng.normal(size=(2,))]
+
+
+@lru_cache(maxsize=1024)
+def sum_over(ndim: int, axis: int | tuple[int, ...] | None) -> Sum:
+    """The sum over the axes that the user named, of values with `ndim` axes; AxisError if not."""
+    return Sum(types.normalize_axes(axis, ndim))
 
 
 def sum_dtype(dtype: Any, asked: Any = None) -> Any:

@@ -85,7 +85,12 @@ def ones(shape: Any, *, dtype: Any = None, device: Any = None) -> Any:
 
 
 def empty(shape: Any, *, dtype: Any = None, device: Any = None) -> Any:
-    """A tensor whose values do not matter; they are zeros, so that results stay the same."""
+    """A tensor whose values do not matter; they are zeros, so that results stay the same.
+
+    Example:
+        >>> ad.empty((2, 3)).shape
+        (2, 3)
+    """
     return zeros(shape, dtype=dtype, device=device)
 
 
@@ -135,6 +140,10 @@ def zeros_like(x: Any, /, *, dtype: Any = None, device: Any = None) -> Any:
 def ones_like(x: Any, /, *, dtype: Any = None, device: Any = None) -> Any:
     """A tensor of ones of the shape and dtype of another.
 
+    Example:
+        >>> ad.ones_like(ad.tensor([3, 4]))
+        tensor([1, 1])
+
     **Gradient:** none.
     """
     x = lift(x)
@@ -142,12 +151,22 @@ def ones_like(x: Any, /, *, dtype: Any = None, device: Any = None) -> Any:
 
 
 def empty_like(x: Any, /, *, dtype: Any = None, device: Any = None) -> Any:
-    """A tensor of the shape and dtype of another, whose values do not matter."""
+    """A tensor of the shape and dtype of another, whose values do not matter.
+
+    Example:
+        >>> ad.empty_like(ad.tensor([[1, 2]])).dtype
+        dtype('int64')
+    """
     return zeros_like(x, dtype=dtype, device=device)
 
 
 def full_like(x: Any, /, fill_value: Any, *, dtype: Any = None, device: Any = None) -> Any:
-    """A tensor of the shape and dtype of another, filled with one number."""
+    """A tensor of the shape and dtype of another, filled with one number.
+
+    Example:
+        >>> ad.full_like(ad.tensor([1.0, 2.0]), 7)
+        tensor([7., 7.])
+    """
     x = lift(x)
     return full(x.shape, fill_value, dtype=_like(x, dtype), device=device)
 
@@ -264,6 +283,12 @@ def meshgrid(*xs: Any, indexing: str = "xy") -> tuple[Any, ...]:
 
     Returns:
         A tuple with a grid for each.
+
+    Example:
+        >>> x, y = ad.meshgrid(ad.tensor([1, 2, 3]), ad.tensor([10, 20]))
+        >>> x + y
+        tensor([[11, 12, 13],
+                [21, 22, 23]])
 
     **Gradient:** summed over the repeated axes.
     """

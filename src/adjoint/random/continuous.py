@@ -189,6 +189,11 @@ def gumbel(
         dtype: dtype of the result.
         generator: where the bits come from.
 
+    Example:
+        >>> x = ad.random.gumbel(size=10000, generator=ad.random.Generator(0))
+        >>> round(float((x < 0.0).mean()), 2)  # exp(-1)
+        0.37
+
     **Gradient:** 1 for `loc`, the standard number for `scale`.
     """
     loc, scale = parameter(loc, "loc"), parameter(scale, "scale")
@@ -213,6 +218,11 @@ def laplace(
         size: shape of the result; by default that of the parameters.
         dtype: dtype of the result.
         generator: where the bits come from.
+
+    Example:
+        >>> x = ad.random.laplace(5.0, 2.0, size=10000, generator=ad.random.Generator(0))
+        >>> round(float(abs(x - 5.0).mean()), 1)
+        2.0
 
     **Gradient:** 1 for `loc`, the standard number for `scale`.
     """

@@ -113,7 +113,12 @@ def randint(
     dtype: Any = np.int64,
     generator: Generator | None = None,
 ) -> Any:
-    """Integers that are equally likely from `low` up to, but without, `high`: as `integers`."""
+    """Integers that are equally likely from `low` up to, but without, `high`: as `integers`.
+
+    Example:
+        >>> ad.random.randint(1, 7, size=3, generator=ad.random.Generator(1))
+        tensor([6, 6, 4])
+    """
     return integers(low, high, size, dtype=dtype, generator=generator)
 
 
@@ -173,6 +178,11 @@ def poisson(lam: Any = 1.0, size: Size = None, *, generator: Generator | None = 
 
     Raises:
         ArgumentError: if a mean is negative.
+
+    Example:
+        >>> x = ad.random.poisson(3.0, size=10000, generator=ad.random.Generator(0))
+        >>> round(float(x.mean()), 1)
+        3.0
     """
     lam = parameter(lam, "lam")
     card = RandomPoisson(the_shape(size, lam))
@@ -241,6 +251,12 @@ def shuffle(x: Any, *, axis: int = 0, generator: Generator | None = None) -> Non
         x: a tensor. The name gets a new value, as with ``x += 1``; copies keep the old one.
         axis: the axis to reorder.
         generator: where the bits come from.
+
+    Example:
+        >>> x = ad.tensor([1, 2, 3, 4])
+        >>> ad.random.shuffle(x, generator=ad.random.Generator(0))
+        >>> x
+        tensor([1, 4, 3, 2])
     """
     if not isinstance(x, Handle):
         raise ArgumentError("shuffle: x must be a tensor; permutation(x) reorders anything else")

@@ -85,6 +85,11 @@ def beta(
         dtype: dtype of the result.
         generator: where the bits come from.
 
+    Example:
+        >>> x = ad.random.beta(2.0, 6.0, size=10000, generator=ad.random.Generator(0))
+        >>> round(float(x.mean()), 2)
+        0.25
+
     **Gradient:** exact in both parameters, as for `gamma`.
     """
     a, b = parameter(a, "a"), parameter(b, "b")

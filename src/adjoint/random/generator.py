@@ -138,7 +138,14 @@ _default = Generator(0)
 
 
 def default_generator() -> Generator:
-    """The generator that draws where none is given."""
+    """The generator that draws where none is given.
+
+    Example:
+        >>> ad.random.seed(7)
+        >>> ad.random.default_generator()
+        <Generator seed=7>
+        >>> ad.random.seed(0)
+    """
     return _default
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -24,6 +24,9 @@ from adjoint.ops.families import CAST
 from adjoint.random.generator import Generator, default_generator
 
 Size = int | Shape | list[int] | None
+
+COMPUTED: Final = (np.dtype(np.float32), np.dtype(np.float64))
+"""The dtypes that samples are computed in."""
 
 # How many leading bits of a word (or of two) fill the significand.
 _DIGITS = {"float16": 11, "bfloat16": 8, "float32": 24, "float64": 53}
@@ -96,7 +99,7 @@ def fit(sample: Any, dtype: DType) -> Any:
 
 def wide(dtype: DType) -> DType:
     """The dtype to compute in: half precision is for the result alone."""
-    return dtype if dtype in (np.float32, np.float64) else np.dtype(np.float32)
+    return dtype if dtype in COMPUTED else np.dtype(np.float32)
 
 
 def tensor_of(x: Any, dtype: DType) -> Any:

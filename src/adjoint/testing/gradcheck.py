@@ -137,7 +137,7 @@ class _Check:
         vs = [self._random(x) * np.maximum(1, np.abs(x)) for x in self.xs]
         one = _FirstOrder(self, f, outs, cts, outer)
         if len(self.components) <= self.elementwise:
-            directions = [self._unit(*c) for c in self.components]
+            directions = [self.unit(*c) for c in self.components]
             one.compare(directions)
         else:
             one.compare_or_search(Direction("a random direction", vs), self.components)
@@ -156,7 +156,8 @@ class _Check:
             return size * np.exp(2j * np.pi * self.rng.uniform(size=x.shape))
         return size * self.rng.choice([-1.0, 1.0], x.shape)
 
-    def _unit(self, i: int, index: tuple[int, ...], imaginary: bool) -> Direction:
+    def unit(self, i: int, index: tuple[int, ...], imaginary: bool) -> Direction:
+        """The direction of one component."""
         vs = [np.zeros_like(x) for x in self.wide]
         vs[i][index] = 1j if imaginary else 1.0
         return Direction(self._where(i, index, imaginary), vs)
@@ -220,7 +221,7 @@ class _FirstOrder:
             middle = len(part) // 2
             halves = [part[:middle], part[middle:]]
             part = max(halves, key=lambda p: self._excess(self.check.block(d.vs, p)))
-        self.compare([self.check._unit(*c) for c in part])
+        self.compare([self.check.unit(*c) for c in part])
         self.compare([d])  # no single element is out of tolerance, but their sum is
 
     def _passes(self, d: Direction) -> bool:

@@ -63,7 +63,8 @@ def digits() -> Table:
         TableError: if scikit-learn is not installed.
     """
     try:
-        from sklearn.datasets import load_digits  # noqa: PLC0415  # an extra, and slow to import
+        # an extra, slow to import and without types
+        from sklearn.datasets import load_digits  # noqa: PLC0415  # pyright: ignore[reportMissingTypeStubs]
     except ImportError:
         raise TableError(
             "The digits come with scikit-learn, which is not installed.\n"

@@ -77,12 +77,22 @@ def jacobian(
 
 
 def jacrev(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
-    """`jacobian` in reverse mode: for functions with fewer outputs than inputs."""
+    """`jacobian` in reverse mode: for functions with fewer outputs than inputs.
+
+    Example:
+        >>> ad.jacrev(lambda x: (x * x).sum())(ad.tensor([1.0, 2.0]))
+        tensor([2., 4.])
+    """
     return jacobian(f, argnums, "reverse")
 
 
 def jacfwd(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
-    """`jacobian` in forward mode: for functions with fewer inputs than outputs."""
+    """`jacobian` in forward mode: for functions with fewer inputs than outputs.
+
+    Example:
+        >>> ad.jacfwd(lambda t: ad.stack([t, t * t]))(3.0)
+        tensor([1., 6.])
+    """
     return jacobian(f, argnums, "forward")
 
 
