@@ -199,6 +199,16 @@ def test_floats_and_complex_numbers_promote_by_the_table(x: str) -> None:
         assert sum_dtype(x, y) == wanted
 
 
+def test_promotion_decides_what_can_be_cast() -> None:
+    for table, columns in ((MIXED, ("uint8", "uint16", "uint32")), (FLOATING, tuple(FLOATING))):
+        for x, row in table.items():
+            for y, wanted in zip(columns, row, strict=True):
+                assert ad.can_cast(x, wanted)
+                assert ad.can_cast(ad.ones(2, dtype=y), wanted)
+    for x, y in itertools.product(DTYPES["complex floating"], DTYPES["real floating"]):
+        assert not ad.can_cast(x, y)
+
+
 @pytest.mark.parametrize("name", ["add", "subtract", "multiply", "maximum", "floor_divide"])
 def test_python_numbers_take_the_dtype_of_the_array(name: str) -> None:
     f = getattr(ad, name)

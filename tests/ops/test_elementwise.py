@@ -240,6 +240,35 @@ def test_gradient_of_a_remainder_by_infinity() -> None:
     assert slopes(np.array([9.0, 9.0])).tolist() == [1.0, 0.0]
 
 
+@pytest.mark.parametrize("dtype", FLOATS, ids=str)
+def test_the_power_one_half_is_no_square_root_at_minus_zero_and_minus_infinity(dtype: Any) -> None:
+    ends = [-0.0, 0.0, -np.inf, np.inf, 4.0]
+    x = ad.tensor(np.array(ends, dtype))
+    half = ad.tensor(np.array(0.5, dtype))
+    results = [x**0.5, x**half, ad.power(x, ad.broadcast_to(half, (5,))), ad.power(x, half[None])]
+    for out in results:
+        assert out.dtype == dtype
+        assert out.tolist() == [0.0, 0.0, np.inf, np.inf, 2.0]
+        assert not np.signbit(out.numpy()).any()
+    for end, wanted in zip(ends, results[0].tolist(), strict=True):
+        assert ad.power(end, half).item() == wanted
+    mixed = ad.power(x, ad.tensor(np.array([3, 0.5, 0.5, 3, 3], dtype))).numpy()
+    assert np.signbit(mixed).tolist() == [True, False, False, False, False]
+
+
+@pytest.mark.parametrize("dtype", [np.complex64, np.complex128])
+def test_complex_tangents_at_infinity_vanish_with_the_sign_of_the_other_part(dtype: Any) -> None:
+    # 2 * 15 has a negative sine, which gives the zero its sign in C99
+    ends = [complex(a, b) for a in (np.inf, -np.inf) for b in (15.0, -15.0, 0.0, -0.0)]
+    out = ad.tanh(np.array([*ends, 0.5 + 15j], dtype)).numpy()
+    np.testing.assert_array_equal(out[:-1], [1] * 4 + [-1] * 4)
+    assert np.signbit(out.imag[:-1]).tolist() == [False, True] * 4
+    np.testing.assert_array_equal(out[-1], np.tanh(np.array([0.5 + 15j], dtype))[0])
+    turned = ad.tan(np.array([complex(z.imag, z.real) for z in ends], dtype)).numpy()
+    np.testing.assert_array_equal(turned, [1j] * 4 + [-1j] * 4)
+    assert np.signbit(turned.real).tolist() == [False, True] * 4
+
+
 @pytest.mark.parametrize("dtype", [np.complex64, np.complex128])
 def test_complex_expm1_where_numbers_end(dtype: Any) -> None:
     # the limits of exp(x) - 1: C99 states those of exp
@@ -261,6 +290,9 @@ def test_complex_expm1_where_numbers_end(dtype: Any) -> None:
     out = ad.expm1(np.array(list(limits), dtype)).numpy()
     assert out.dtype == dtype
     np.testing.assert_array_equal(np.stack([out.real, out.imag], 1), list(limits.values()))
+    zeros = ad.expm1(np.array([complex(-0.0, 0.0), complex(-0.0, -0.0)], dtype)).numpy()
+    assert not np.signbit(zeros.real).any()
+    assert np.signbit(zeros.imag).tolist() == [False, True]
     # finite values beside them keep their digits
     small = ad.expm1(np.array([complex(inf, 0.0), 1e-12 + 1e-12j], dtype)).numpy()[1]
     np.testing.assert_allclose(small, 1e-12 + 1e-12j, rtol=1e-6)

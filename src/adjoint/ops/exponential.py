@@ -41,7 +41,9 @@ class Expm1(AbstractAnalyticMap):
         # NumPy multiplies infinities with zeros; its exp has the limits that C99 states, and far
         # from 0 nothing cancels
         finite = np.isfinite(out)
-        return out if finite.all() else np.where(finite, out, np.exp(x) - 1)
+        out = np.asarray(out) if finite.all() else np.where(finite, out, np.exp(x) - 1)
+        out.real += 0  # of exp(x) = 1 the standard wants 0.0 left, never -0.0
+        return out
 
     def partial(self, i: int, out: Any, x: Any) -> Any:
         return EXP(x)  # and not out + 1, which cancels for negative x

@@ -41,7 +41,14 @@ class Tanh(AbstractAnalyticMap):
     """The hyperbolic tangent."""
 
     llvm = "tanh"
-    value = np.tanh
+
+    def value(self, x: Any) -> Any:
+        out = np.tanh(x)
+        if out.dtype.kind == "c" and np.isinf(x.real).any():
+            # C99 gives the vanishing part the sign of sin(2 x.imag), the Array API that of x.imag
+            out = np.asarray(out)
+            out.imag = np.where(np.isinf(x.real), np.copysign(0, x.imag), out.imag)
+        return out
 
     def partial(self, i: int, out: Any, x: Any) -> Any:
         return 1 - out * out

@@ -41,7 +41,9 @@ class Power(AbstractMap):
                 return np.multiply(x, x)
             if y == 3:
                 return np.multiply(np.multiply(x, x), x)
-        return np.power(x, y)
+            if y != 0.5:
+                return np.power(x, y)
+        return _no_square_root(np.power(x, y), x, y)
 
     def out_type(self, *types: Any) -> Type:
         out = super().out_type(*types)
@@ -64,6 +66,21 @@ class Power(AbstractMap):
             yield cls(), [rng.uniform(0.3, 3, size=(2, 3)), y]
         yield cls(), [rng.uniform(-3, -0.3, size=4), -3]
         yield cls(), [2, rng.uniform(-3, 3, size=4)]
+
+
+def _no_square_root(out: Any, x: Any, y: Any) -> Any:
+    """``x ** y`` where NumPy has taken the square root of x instead, because y is 0.5 throughout.
+
+    The two differ at -0.0, whose power is 0.0, and at -inf, whose power is inf.
+    """
+    if out.dtype.kind != "f":
+        return out
+    half = np.equal(y, 0.5)
+    if not half.any():
+        return out
+    out = np.where(half, np.abs(out), out)
+    low = half & np.equal(x, -math.inf)
+    return np.where(low, math.inf, out) if low.any() else out
 
 
 def _slope_in_base(x: Any, y: Any) -> Any:

@@ -60,8 +60,15 @@ class Tan(AbstractAnalyticMap):
     """The tangent."""
 
     llvm = "tan"
-    value = np.tan
     domain = ((-1.2, 1.2),)
+
+    def value(self, x: Any) -> Any:
+        out = np.tan(x)
+        if out.dtype.kind == "c" and np.isinf(x.imag).any():
+            # as -1j * tanh(x * 1j), which `Tanh` describes
+            out = np.asarray(out)
+            out.real = np.where(np.isinf(x.imag), np.copysign(0, x.real), out.real)
+        return out
 
     def partial(self, i: int, out: Any, x: Any) -> Any:
         return 1 + out * out
