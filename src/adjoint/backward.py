@@ -97,8 +97,8 @@ def sweep(  # noqa: C901, PLR0915
                 if on_tensors or node.dtype is None or saved.__class__ is not tuple:
                     results = pullback(node, ct, mask, on_tensors)
                 else:
-                    out = saved[0]  # type: ignore[index]
-                    results = op.pull(ct, node if out is None else out, saved[1:], mask)  # type: ignore[index]
+                    out = saved[0]
+                    results = op.pull(ct, node if out is None else out, saved[1:], mask)
                 for x, g in zip(node.inputs, results, strict=True):
                     if mask & 1 and g is not None and g is not ZERO:
                         if g.shape != x.shape:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from adjoint.core.bind import bind, bind_two
+from adjoint.core.bind import bind_one, bind_two
 from adjoint.core.graph import Handle
 from adjoint.ops import complex_parts, contract, power
 from adjoint.ops.arithmetic import ADD, DIVIDE, MULTIPLY, NEGATIVE, POSITIVE, SUBTRACT
@@ -77,16 +77,16 @@ class AbstractOperators(Handle):
         return contract.matmul(other, self)
 
     def __neg__(self) -> Any:
-        return bind(NEGATIVE, self)
+        return bind_one(NEGATIVE, self)
 
     def __pos__(self) -> Any:
-        return bind(POSITIVE, self)
+        return bind_one(POSITIVE, self)
 
     def __abs__(self) -> Any:
         return complex_parts.abs(self)
 
     def __invert__(self) -> Any:
-        return bind(BITWISE_INVERT, self)
+        return bind_one(BITWISE_INVERT, self)
 
     def __and__(self, other: Any) -> Any:
         return bind_two(BITWISE_AND, self, other)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -66,8 +66,8 @@ class Tensor(AbstractOperators):
 
     def __new__(  # noqa: D102
         cls, data: Any = None, dtype: Any = None, requires_grad: bool = False
-    ) -> Self:
-        return tensor(data, dtype, requires_grad)  # type: ignore[return-value]
+    ) -> Tensor:
+        return tensor(data, dtype, requires_grad)
 
     # -- the tape ------------------------------------------------------------------------------
 

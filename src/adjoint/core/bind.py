@@ -93,7 +93,7 @@ fp_set: Callable[[Any], Any]
 fp_reset: Callable[[Any], None]
 """Restore the floating-point warnings that were in force."""
 try:
-    from numpy._core.umath import _extobj_contextvar as _fp_state  # pyright: ignore
+    from numpy._core.umath import _extobj_contextvar as _fp_state  # pyright: ignore[reportPrivateUsage]
 
     with np.errstate(all="ignore"):
         _ignore: Any = _fp_state.get()
@@ -144,14 +144,20 @@ def bind(op: Any, *xs: Any) -> Any:
     n = len(xs)
     if n == 2:
         return bind_two(op, xs[0], xs[1])
-    if n == 1:
-        x = xs[0]
-        if isinstance(x, Handle):
-            xv = x.value
-            if xv.__class__ is ndarray and xv.dtype.char in op.takes:
-                nx = x.node
-                return compute(op, (xv,), (nx,), nx.tracked)
+    if n == 1 and isinstance(xs[0], Handle):
+        return bind_one(op, xs[0])
     return _bind_any(op, xs)
+
+
+def bind_one(op: Any, x: Any) -> Any:
+    """`bind` for one operand, which becomes a handle if it is none."""
+    if isinstance(x, Handle):
+        xv = x.value
+        if xv.__class__ is ndarray and xv.dtype.char in op.takes:
+            nx = x.node
+            return compute(op, (xv,), (nx,), nx.tracked)
+        return _bind_any(op, (x,))
+    return _bind_any(op, (_lift(x),))
 
 
 def bind_two(op: Any, x: Any, y: Any) -> Any:

@@ -147,8 +147,8 @@ class Primitive(AbstractCard):
     def _key(self) -> tuple[Any, ...]:
         return tuple(getattr(self, name) for name in self.fields)
 
-    def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self._key() == other._key()  # type: ignore[attr-defined]
+    def __eq__(self, other: Any) -> bool:
+        return type(self) is type(other) and self._key() == other._key()
 
     def __hash__(self) -> int:
         return hash((type(self), self._key()))

@@ -50,7 +50,7 @@ def flatten(tree: Any) -> tuple[list[Any], Structure]:
         return [tree], Structure(_LEAF)
     import optree  # noqa: PLC0415  # late: 30 ms that a single tensor does not need
 
-    leaves, spec = optree.tree_flatten(tree, namespace=NAMESPACE)  # type: ignore[arg-type]
+    leaves, spec = optree.tree_flatten(tree, namespace=NAMESPACE)
     new = {type(x) for x in leaves if dataclasses.is_dataclass(x) and not isinstance(x, type)}
     if new:
         for cls in new:
@@ -70,13 +70,13 @@ def _register(cls: type[Any]) -> None:
     def children(x: Any) -> tuple[tuple[Any, ...], None, tuple[str, ...]]:
         return tuple(getattr(x, name) for name in names), None, names
 
-    def build(_: None, values: Iterable[Any]) -> Any:
+    def build(_: Any, values: Iterable[Any]) -> Any:
         out = object.__new__(cls)
         for name, value in zip(names, values, strict=True):
             object.__setattr__(out, name, value)
         return out
 
-    optree.register_pytree_node(cls, children, build, namespace=NAMESPACE)  # type: ignore[arg-type]
+    optree.register_pytree_node(cls, children, build, namespace=NAMESPACE)
 
 
 def tree_map(f: Callable[..., Any], tree: Any, *rest: Any) -> Any:

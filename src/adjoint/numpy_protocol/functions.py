@@ -23,6 +23,8 @@ from adjoint.core.tree import flatten
 from adjoint.numpy_protocol.ufuncs import refused, store
 from adjoint.tensor import Tensor
 
+# what NumPy passes on for an argument that was not given; there is no public name for it
+NOT_GIVEN: Final[Any] = np._NoValue  # pyright: ignore[reportPrivateUsage]
 NOWHERE: Final = 1000  # behind all arguments that a call may have
 Answer = Callable[..., Any]
 _answers: dict[Any, Answer] = {}
@@ -137,7 +139,7 @@ def matched(theirs: Any, ours: Answer) -> Answer:
         options: dict[str, Any] = {}
         for name, value in named.items():
             default = defaults.get(name, inspect.Parameter.empty)
-            if value is default or value is np._NoValue or name in IGNORED:  # type: ignore[attr-defined]
+            if value is default or value is NOT_GIVEN or name in IGNORED:
                 continue
             here_name = RENAMED.get(name, name)
             if here_name not in wanted:

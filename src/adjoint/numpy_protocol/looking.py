@@ -92,14 +92,14 @@ def _result_type(*items: Any) -> Any:
 
 
 @implements(np.can_cast)
-def _can_cast(from_: Any, to: Any, casting: str = "safe") -> bool:
+def _can_cast(from_: Any, to: Any, casting: Any = "safe") -> bool:
     source = from_.dtype if isinstance(from_, Handle) else from_
-    return np.can_cast(source, to, casting)  # type: ignore[arg-type]
+    return np.can_cast(source, to, casting)
 
 
 @implements(np.copyto)
 def _copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = True) -> None:
-    if not isinstance(dst, Handle):
+    if not isinstance(dst, ad.Tensor):
         raise TypeError("np.copyto: a NumPy array cannot hold a recorded value; use ad.where")
     new = src if where is True else ad.where(where, src, dst)
-    dst.assign(new)  # type: ignore[attr-defined]
+    dst.assign(new)

@@ -9,7 +9,6 @@ import numpy as np
 
 import adjoint as ad
 from adjoint.core.bind import lift, numbers
-from adjoint.core.graph import Handle
 from adjoint.core.types import normalize_axis
 from adjoint.numpy_protocol.functions import detached, implements
 
@@ -155,28 +154,28 @@ def _trim_zeros(filt: Any, trim: str = "fb") -> Any:
 
 @implements(np.put)
 def _put(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
-    if not isinstance(a, Handle):
+    if not isinstance(a, ad.Tensor):
         raise TypeError("np.put: a NumPy array cannot hold a recorded value; make it a tensor")
     index = np.ravel(np.asarray(detached(ind)))
     values = _resize(v, (len(index),))
     flat = ad.setitem(ad.ravel(a), lift(index), values)
-    a.assign(flat.reshape(a.shape))  # type: ignore[attr-defined]
+    a.assign(flat.reshape(a.shape))
 
 
 @implements(np.putmask, np.place)
 def _putmask(a: Any, mask: Any, values: Any) -> None:
-    if not isinstance(a, Handle):
+    if not isinstance(a, ad.Tensor):
         raise TypeError("np.putmask: a NumPy array cannot hold a recorded value; make it a tensor")
-    a.assign(ad.where(mask, _resize(values, a.shape), a))  # type: ignore[attr-defined]
+    a.assign(ad.where(mask, _resize(values, a.shape), a))
 
 
 @implements(np.fill_diagonal)
 def _fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
-    if not isinstance(a, Handle):
+    if not isinstance(a, ad.Tensor):
         raise TypeError("np.fill_diagonal: a NumPy array cannot hold a recorded value")
     n = min(a.shape)
     index = lift(np.arange(n))
-    a.assign(ad.setitem(a, (index,) * a.ndim, val))  # type: ignore[attr-defined]
+    a.assign(ad.setitem(a, (index,) * a.ndim, val))
 
 
 @implements(np.unique)

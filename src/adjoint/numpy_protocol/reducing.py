@@ -10,7 +10,7 @@ import numpy as np
 import adjoint as ad
 from adjoint.core.bind import lift
 from adjoint.core.types import is_inexact
-from adjoint.numpy_protocol.functions import implements
+from adjoint.numpy_protocol.functions import NOT_GIVEN, implements
 
 Reduction = Callable[..., Any]
 Combine = Callable[[Any, Any], Any]
@@ -37,11 +37,11 @@ def _reduction(reduce: Reduction, neutral: Callable[[Any], Any], combine: Combin
         where: Any = True,
     ) -> Any:
         x = lift(a)
-        if where is not True and where is not np._NoValue:  # type: ignore[attr-defined]
+        if where is not True and where is not NOT_GIVEN:
             x = ad.where(where, x, neutral(x.dtype))
         options = {} if dtype is None else {"dtype": dtype}
         result = reduce(x, axis=axis, keepdims=keepdims is True, **options)
-        if initial is not None and initial is not np._NoValue:  # type: ignore[attr-defined]
+        if initial is not None and initial is not NOT_GIVEN:
             result = combine(result, initial)
         return result if out is None else out.assign(result)
 
@@ -81,7 +81,7 @@ def _mean(
     where = more.get("where", True)
     x = lift(a) if dtype is None else lift(a).astype(dtype)
     keep = keepdims is True
-    if where is True or where is np._NoValue:  # type: ignore[attr-defined]
+    if where is True or where is NOT_GIVEN:
         result = ad.mean(x, axis=axis, keepdims=keep)
     else:
         there = ad.broadcast_to(lift(where), x.shape)
@@ -104,8 +104,8 @@ def _var(
 ) -> Any:
     x = lift(a) if dtype is None else lift(a).astype(dtype)
     keep = keepdims is True
-    less = ddof if correction in (None, np._NoValue) else correction  # type: ignore[attr-defined]
-    plain = where is True or where is np._NoValue  # type: ignore[attr-defined]
+    less = ddof if correction in (None, NOT_GIVEN) else correction
+    plain = where is True or where is NOT_GIVEN
     if plain:
         result = ad.var(x, axis=axis, keepdims=keep, correction=less)
     else:

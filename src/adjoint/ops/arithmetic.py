@@ -7,7 +7,7 @@ from typing import Any, Final, final
 
 import numpy as np
 
-from adjoint.core.bind import SCALARS, lift
+from adjoint.core.bind import SCALARS, bind_one, lift
 from adjoint.core.primitive import Primitive, Sample
 from adjoint.ops.families import AbstractLinearMap, AbstractMap
 
@@ -194,7 +194,7 @@ def negative(x: Any, /) -> Any:
 
     **Gradient:** -1.
     """
-    return NEGATIVE(lift(x))
+    return bind_one(NEGATIVE, x)
 
 
 def positive(x: Any, /) -> Any:
@@ -206,4 +206,4 @@ def positive(x: Any, /) -> Any:
 
     **Gradient:** 1.
     """
-    return POSITIVE(lift(x))
+    return bind_one(POSITIVE, x)

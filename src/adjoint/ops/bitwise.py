@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Final, final
 
 import numpy as np
 
-from adjoint.core.bind import lift
+from adjoint.core.bind import bind_one
 from adjoint.ops.arithmetic import binary
 from adjoint.ops.families import AbstractMap
 
@@ -130,7 +130,7 @@ def bitwise_invert(x: Any, /) -> Any:
         >>> ad.bitwise_invert(ad.tensor([0, 5]))
         tensor([-1, -6])
     """
-    return BITWISE_INVERT(lift(x))
+    return bind_one(BITWISE_INVERT, x)
 
 
 def bitwise_left_shift(x: Any, y: Any, /) -> Any:

@@ -11,7 +11,7 @@ from typing import Any, Final, final
 
 import numpy as np
 
-from adjoint.core.bind import SCALARS, lift
+from adjoint.core.bind import SCALARS, bind_one
 from adjoint.core.primitive import Sample
 from adjoint.core.types import FLOAT, INT, DType, dtype_kind, promote
 from adjoint.ops.arithmetic import binary
@@ -266,7 +266,7 @@ def isnan(x: Any, /) -> Any:
         >>> ad.isnan(ad.tensor([1.0, float("nan")]))
         tensor([False,  True])
     """
-    return IS_NAN(lift(x))
+    return bind_one(IS_NAN, x)
 
 
 def isinf(x: Any, /) -> Any:
@@ -276,7 +276,7 @@ def isinf(x: Any, /) -> Any:
         >>> ad.isinf(ad.tensor([1.0, float("-inf")]))
         tensor([False,  True])
     """
-    return IS_INF(lift(x))
+    return bind_one(IS_INF, x)
 
 
 def isfinite(x: Any, /) -> Any:
@@ -286,7 +286,7 @@ def isfinite(x: Any, /) -> Any:
         >>> ad.isfinite(ad.tensor([1.0, float("inf"), float("nan")]))
         tensor([ True, False, False])
     """
-    return IS_FINITE(lift(x))
+    return bind_one(IS_FINITE, x)
 
 
 def logical_and(x: Any, y: Any, /) -> Any:
@@ -326,4 +326,4 @@ def logical_not(x: Any, /) -> Any:
         >>> ad.logical_not(ad.tensor([True, False]))
         tensor([False,  True])
     """
-    return LOGICAL_NOT(lift(x))
+    return bind_one(LOGICAL_NOT, x)

@@ -14,8 +14,9 @@ from typing import Any, Final, final
 
 import numpy as np
 
-from adjoint.core.bind import lift
+from adjoint.core.bind import bind_two, lift
 from adjoint.core.errors import ShapeError
+from adjoint.core.graph import Handle
 from adjoint.core.primitive import Sample
 from adjoint.core.types import Shape, Type, promote
 from adjoint.ops.bilinear import LETTERS, AbstractBilinear, Roles, renamed, roles, split
@@ -42,8 +43,9 @@ class Contract(AbstractBilinear):
     kind = "contract"
     name = "matmul"
 
-    def plain(self, x: Any, y: Any) -> Any:
-        return routine(self.spec)(x, y)
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.__dict__["plain"] = routine(self.spec)
 
     def out_type(self, x: Any, y: Any) -> Type:
         a, b, o = split(self.spec)
@@ -250,10 +252,10 @@ def matmul(x: Any, y: Any, /) -> Any:
     **Gradient:** ``ct @ y.mH`` for `x`, ``x.mH @ ct`` for `y`. Where `ct` is exactly zero,
     infinities and NaNs of the other operand do not reach the gradient.
     """
+    if isinstance(x, Handle) and isinstance(y, Handle) and x.value.ndim == 2 == y.value.ndim:
+        return bind_two(MATMUL, x, y)
     x, y = lift(x), lift(y)
     xs, ys = x.shape, y.shape
-    if len(xs) == 2 and len(ys) == 2:
-        return MATMUL(x, y)
     try:
         x_shape, y_shape, card = matmul_plan(xs, ys)
     except ShapeError as error:

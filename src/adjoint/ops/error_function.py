@@ -7,7 +7,7 @@ from typing import Any, Final, final
 
 import numpy as np
 
-from adjoint.core.bind import lift
+from adjoint.core.bind import bind_one
 from adjoint.ops.arithmetic import AbstractAnalyticMap
 from adjoint.ops.exponential import EXP
 from adjoint.ops.kernel import horner, in_float64, where
@@ -163,7 +163,7 @@ def erf(x: Any, /) -> Any:
 
     **Gradient:** ``2 / sqrt(pi) * exp(-x**2)``.
     """
-    return ERF(lift(x))
+    return bind_one(ERF, x)
 
 
 def erfc(x: Any, /) -> Any:
@@ -175,7 +175,7 @@ def erfc(x: Any, /) -> Any:
 
     **Gradient:** ``-2 / sqrt(pi) * exp(-x**2)``.
     """
-    return ERFC(lift(x))
+    return bind_one(ERFC, x)
 
 
 def erfinv(x: Any, /) -> Any:
@@ -187,4 +187,4 @@ def erfinv(x: Any, /) -> Any:
 
     **Gradient:** ``sqrt(pi) / 2 * exp(erfinv(x)**2)``.
     """
-    return ERFINV(lift(x))
+    return bind_one(ERFINV, x)

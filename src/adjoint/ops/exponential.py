@@ -7,7 +7,7 @@ from typing import Any, Final, final
 
 import numpy as np
 
-from adjoint.core.bind import lift
+from adjoint.core.bind import bind_one
 from adjoint.ops.arithmetic import AbstractAnalyticMap, binary
 from adjoint.ops.compare import EQUAL, IS_INF, LOGICAL_AND
 from adjoint.ops.select import WHERE
@@ -42,7 +42,7 @@ class Expm1(AbstractAnalyticMap):
         # from 0 nothing cancels
         finite = np.isfinite(out)
         out = np.asarray(out) if finite.all() else np.where(finite, out, np.exp(x) - 1)
-        out.real += 0  # of exp(x) = 1 the standard wants 0.0 left, never -0.0
+        np.real(out)[...] += 0  # of exp(x) = 1 the standard wants 0.0 left, never -0.0
         return out
 
     def partial(self, i: int, out: Any, x: Any) -> Any:
@@ -148,7 +148,7 @@ def exp(x: Any, /) -> Any:
 
     **Gradient:** ``exp(x)``.
     """
-    return EXP(lift(x))
+    return bind_one(EXP, x)
 
 
 def expm1(x: Any, /) -> Any:
@@ -160,7 +160,7 @@ def expm1(x: Any, /) -> Any:
 
     **Gradient:** ``exp(x)``.
     """
-    return EXPM1(lift(x))
+    return bind_one(EXPM1, x)
 
 
 def exp2(x: Any, /) -> Any:
@@ -172,7 +172,7 @@ def exp2(x: Any, /) -> Any:
 
     **Gradient:** ``exp2(x) * log(2)``.
     """
-    return EXP2(lift(x))
+    return bind_one(EXP2, x)
 
 
 def log(x: Any, /) -> Any:
@@ -184,7 +184,7 @@ def log(x: Any, /) -> Any:
 
     **Gradient:** ``1 / x``, infinite at 0.
     """
-    return LOG(lift(x))
+    return bind_one(LOG, x)
 
 
 def log1p(x: Any, /) -> Any:
@@ -196,7 +196,7 @@ def log1p(x: Any, /) -> Any:
 
     **Gradient:** ``1 / (1 + x)``.
     """
-    return LOG1P(lift(x))
+    return bind_one(LOG1P, x)
 
 
 def log2(x: Any, /) -> Any:
@@ -208,7 +208,7 @@ def log2(x: Any, /) -> Any:
 
     **Gradient:** ``1 / (x log(2))``.
     """
-    return LOG2(lift(x))
+    return bind_one(LOG2, x)
 
 
 def log10(x: Any, /) -> Any:
@@ -220,7 +220,7 @@ def log10(x: Any, /) -> Any:
 
     **Gradient:** ``1 / (x log(10))``.
     """
-    return LOG10(lift(x))
+    return bind_one(LOG10, x)
 
 
 def logaddexp(x: Any, y: Any, /) -> Any:

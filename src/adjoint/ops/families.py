@@ -192,7 +192,7 @@ class AbstractMap(Primitive):
     def arity(cls) -> int:
         """Number of operands, read from the signature of `value`."""
         nin = getattr(cls.value, "nin", None)
-        return nin if nin is not None else cls.value.__code__.co_argcount - 1  # type: ignore[attr-defined]
+        return nin if nin is not None else cls.value.__code__.co_argcount - 1
 
     @classmethod
     def samples(cls, rng: Any) -> Iterator[Sample]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, final
 
 import numpy as np
 
-from adjoint.core.bind import lift
+from adjoint.core.bind import bind_one, lift
 from adjoint.core.errors import ArgumentError
 from adjoint.core.primitive import Sample
 from adjoint.ops.arithmetic import AbstractAnalyticMap
@@ -235,7 +235,7 @@ def lgamma(x: Any, /) -> Any:
 
     **Gradient:** ``digamma(x)``.
     """
-    return LGAMMA(lift(x))
+    return bind_one(LGAMMA, x)
 
 
 def digamma(x: Any, /) -> Any:
@@ -249,7 +249,7 @@ def digamma(x: Any, /) -> Any:
 
     **Gradient:** ``polygamma(1, x)``.
     """
-    return DIGAMMA(lift(x))
+    return bind_one(DIGAMMA, x)
 
 
 def polygamma(n: int, x: Any, /) -> Any:

@@ -6,7 +6,7 @@ from typing import Any, Final, final
 
 import numpy as np
 
-from adjoint.core.bind import lift
+from adjoint.core.bind import bind_one
 from adjoint.ops.arithmetic import AbstractAnalyticMap
 from adjoint.ops.power import RSQRT
 from adjoint.ops.trigonometric import HYPOT
@@ -47,7 +47,8 @@ class Tanh(AbstractAnalyticMap):
         if out.dtype.kind == "c" and np.isinf(x.real).any():
             # C99 gives the vanishing part the sign of sin(2 x.imag), the Array API that of x.imag
             out = np.asarray(out)
-            out.imag = np.where(np.isinf(x.real), np.copysign(0, x.imag), out.imag)
+            part = np.imag(out)
+            part[...] = np.where(np.isinf(x.real), np.copysign(0, x.imag), part)
         return out
 
     def partial(self, i: int, out: Any, x: Any) -> Any:
@@ -109,7 +110,7 @@ def sinh(x: Any, /) -> Any:
 
     **Gradient:** ``cosh(x)``.
     """
-    return SINH(lift(x))
+    return bind_one(SINH, x)
 
 
 def cosh(x: Any, /) -> Any:
@@ -121,7 +122,7 @@ def cosh(x: Any, /) -> Any:
 
     **Gradient:** ``sinh(x)``.
     """
-    return COSH(lift(x))
+    return bind_one(COSH, x)
 
 
 def tanh(x: Any, /) -> Any:
@@ -133,7 +134,7 @@ def tanh(x: Any, /) -> Any:
 
     **Gradient:** ``1 - tanh(x)**2``.
     """
-    return TANH(lift(x))
+    return bind_one(TANH, x)
 
 
 def asinh(x: Any, /) -> Any:
@@ -145,7 +146,7 @@ def asinh(x: Any, /) -> Any:
 
     **Gradient:** ``1 / sqrt(x**2 + 1)``.
     """
-    return ASINH(lift(x))
+    return bind_one(ASINH, x)
 
 
 def acosh(x: Any, /) -> Any:
@@ -157,7 +158,7 @@ def acosh(x: Any, /) -> Any:
 
     **Gradient:** ``1 / sqrt(x**2 - 1)``, infinite at 1.
     """
-    return ACOSH(lift(x))
+    return bind_one(ACOSH, x)
 
 
 def atanh(x: Any, /) -> Any:
@@ -169,4 +170,4 @@ def atanh(x: Any, /) -> Any:
 
     **Gradient:** ``1 / (1 - x**2)``, infinite at -1 and 1.
     """
-    return ATANH(lift(x))
+    return bind_one(ATANH, x)

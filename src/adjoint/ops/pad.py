@@ -68,7 +68,7 @@ def pad(
                 fact = ShapeError(f"axis {axis} has size 0: mode {mode!r} has nothing to repeat")
                 raise refusal("pad", fact, ("x", x))
             # NumPy's own border of the indices says which element stands where
-            index = np.pad(counted(n), (low, high), mode=mode)  # pyright: ignore
+            index = np.pad(counted(n), (low, high), mode=mode)
             x = Gather(axis)(x, index)
     return x
 

@@ -9,7 +9,7 @@ from typing import Any, Final, final
 
 import numpy as np
 
-from adjoint.core.bind import SCALARS, lift
+from adjoint.core.bind import SCALARS, bind_one
 from adjoint.core.errors import ArgumentError
 from adjoint.core.primitive import Sample
 from adjoint.core.types import Type
@@ -223,7 +223,7 @@ def square(x: Any, /) -> Any:
 
     **Gradient:** ``2 * x``.
     """
-    return SQUARE(lift(x))
+    return bind_one(SQUARE, x)
 
 
 def reciprocal(x: Any, /) -> Any:
@@ -235,7 +235,7 @@ def reciprocal(x: Any, /) -> Any:
 
     **Gradient:** ``-1 / x**2``.
     """
-    return RECIPROCAL(lift(x))
+    return bind_one(RECIPROCAL, x)
 
 
 def sqrt(x: Any, /) -> Any:
@@ -247,7 +247,7 @@ def sqrt(x: Any, /) -> Any:
 
     **Gradient:** ``1 / (2 sqrt(x))``, infinite at 0; a 0 that does not reach the loss has none.
     """
-    return SQRT(lift(x))
+    return bind_one(SQRT, x)
 
 
 def rsqrt(x: Any, /) -> Any:
@@ -259,7 +259,7 @@ def rsqrt(x: Any, /) -> Any:
 
     **Gradient:** ``-1 / (2 x**1.5)``.
     """
-    return RSQRT(lift(x))
+    return bind_one(RSQRT, x)
 
 
 def cbrt(x: Any, /) -> Any:
@@ -271,4 +271,4 @@ def cbrt(x: Any, /) -> Any:
 
     **Gradient:** ``1 / (3 x**(2/3))``, infinite at 0.
     """
-    return CBRT(lift(x))
+    return bind_one(CBRT, x)

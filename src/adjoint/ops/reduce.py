@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from adjoint.core.bind import lift
+from adjoint.core.bind import bind_one, lift
 from adjoint.core.errors import AxisError
 from adjoint.core.types import as_dtype, default_dtype, is_inexact, real_of
 from adjoint.ops.compare import EQUAL, NOT_EQUAL
@@ -74,12 +74,13 @@ def sum(
     if axis is None:
         axis = dim
     try:
-        card = sum_over(x.ndim, tuple(axis) if isinstance(axis, Sequence) else axis)
+        card = sum_over(x.value.ndim, tuple(axis) if axis.__class__ is list else axis)  # type: ignore[arg-type]
     except AxisError as error:
         raise refusal("sum", error, ("x", x)) from None
-    wanted = x.dtype if dtype is None and x.dtype.kind in "fc" else sum_dtype(x.dtype, dtype)
-    out = card(x if wanted is x.dtype else _cast(x, wanted))
-    return with_axes(out, x, card.axes, keepdims or keepdim)
+    if dtype is not None or x.value.dtype.kind not in "fc":
+        x = _cast(x, sum_dtype(x.dtype, dtype))
+    out = bind_one(card, x)
+    return with_axes(out, x, card.axes, keepdims or keepdim) if keepdims or keepdim else out
 
 
 def prod(

@@ -7,7 +7,7 @@ from typing import Any, Final, final
 
 import numpy as np
 
-from adjoint.core.bind import lift
+from adjoint.core.bind import bind_one, lift
 from adjoint.core.primitive import Sample
 from adjoint.core.types import DType, is_inexact
 from adjoint.ops.arithmetic import binary
@@ -203,7 +203,7 @@ def floor(x: Any, /) -> Any:
 
     **Gradient:** 0.
     """
-    return FLOOR(lift(x))
+    return bind_one(FLOOR, x)
 
 
 def ceil(x: Any, /) -> Any:
@@ -215,7 +215,7 @@ def ceil(x: Any, /) -> Any:
 
     **Gradient:** 0.
     """
-    return CEIL(lift(x))
+    return bind_one(CEIL, x)
 
 
 def trunc(x: Any, /) -> Any:
@@ -227,7 +227,7 @@ def trunc(x: Any, /) -> Any:
 
     **Gradient:** 0.
     """
-    return TRUNC(lift(x))
+    return bind_one(TRUNC, x)
 
 
 def round(x: Any, /, decimals: int = 0) -> Any:
@@ -253,7 +253,7 @@ def signbit(x: Any, /) -> Any:
         >>> ad.signbit(ad.tensor([-2.0, -0.0, 0.0]))
         tensor([ True,  True, False])
     """
-    return SIGNBIT(lift(x))
+    return bind_one(SIGNBIT, x)
 
 
 def copysign(x: Any, y: Any, /) -> Any:

@@ -14,7 +14,7 @@ from typing import Any, Final, final
 
 import numpy as np
 
-from adjoint.core.bind import SCALARS, lift
+from adjoint.core.bind import SCALARS, bind_one, lift
 from adjoint.core.graph import Handle
 from adjoint.core.primitive import Sample
 from adjoint.core.types import DType, is_inexact, promote
@@ -315,7 +315,7 @@ def relu(x: Any, /) -> Any:
 
     **Gradient:** 1 for positive elements, 0 for negative ones and at 0.
     """
-    return RELU(lift(x))
+    return bind_one(RELU, x)
 
 
 def heaviside(x: Any, y: Any, /) -> Any:

@@ -9,7 +9,7 @@ from typing import Any, Final, final
 
 import numpy as np
 
-from adjoint.core.bind import lift
+from adjoint.core.bind import bind_one, lift
 from adjoint.ops.arithmetic import AbstractAnalyticMap, binary
 from adjoint.ops.compare import EQUAL, LESS_EQUAL, LOGICAL_AND
 from adjoint.ops.exponential import LOG, LOG1P
@@ -100,7 +100,7 @@ def sigmoid(x: Any, /) -> Any:
 
     **Gradient:** ``sigmoid(x) * (1 - sigmoid(x))``.
     """
-    return SIGMOID(lift(x))
+    return bind_one(SIGMOID, x)
 
 
 def log_sigmoid(x: Any, /) -> Any:
@@ -112,7 +112,7 @@ def log_sigmoid(x: Any, /) -> Any:
 
     **Gradient:** ``sigmoid(-x)``.
     """
-    return LOG_SIGMOID(lift(x))
+    return bind_one(LOG_SIGMOID, x)
 
 
 def softplus(x: Any, /) -> Any:
@@ -124,7 +124,7 @@ def softplus(x: Any, /) -> Any:
 
     **Gradient:** ``sigmoid(x)``.
     """
-    return SOFTPLUS(lift(x))
+    return bind_one(SOFTPLUS, x)
 
 
 def logit(x: Any, /) -> Any:

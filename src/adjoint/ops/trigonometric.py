@@ -11,7 +11,7 @@ from typing import Any, Final, final
 
 import numpy as np
 
-from adjoint.core.bind import lift
+from adjoint.core.bind import bind_one, lift
 from adjoint.ops.arithmetic import AbstractAnalyticMap, binary
 from adjoint.ops.bessel import SphericalBessel
 from adjoint.ops.compare import EQUAL
@@ -67,7 +67,8 @@ class Tan(AbstractAnalyticMap):
         if out.dtype.kind == "c" and np.isinf(x.imag).any():
             # as -1j * tanh(x * 1j), which `Tanh` describes
             out = np.asarray(out)
-            out.real = np.where(np.isinf(x.imag), np.copysign(0, x.real), out.real)
+            part = np.real(out)
+            part[...] = np.where(np.isinf(x.imag), np.copysign(0, x.real), part)
         return out
 
     def partial(self, i: int, out: Any, x: Any) -> Any:
@@ -180,7 +181,7 @@ def sin(x: Any, /) -> Any:
 
     **Gradient:** ``cos(x)``.
     """
-    return SIN(lift(x))
+    return bind_one(SIN, x)
 
 
 def cos(x: Any, /) -> Any:
@@ -192,7 +193,7 @@ def cos(x: Any, /) -> Any:
 
     **Gradient:** ``-sin(x)``.
     """
-    return COS(lift(x))
+    return bind_one(COS, x)
 
 
 def tan(x: Any, /) -> Any:
@@ -204,7 +205,7 @@ def tan(x: Any, /) -> Any:
 
     **Gradient:** ``1 + tan(x)**2``.
     """
-    return TAN(lift(x))
+    return bind_one(TAN, x)
 
 
 def asin(x: Any, /) -> Any:
@@ -216,7 +217,7 @@ def asin(x: Any, /) -> Any:
 
     **Gradient:** ``1 / sqrt(1 - x**2)``, infinite at -1 and 1.
     """
-    return ASIN(lift(x))
+    return bind_one(ASIN, x)
 
 
 def acos(x: Any, /) -> Any:
@@ -228,7 +229,7 @@ def acos(x: Any, /) -> Any:
 
     **Gradient:** ``-1 / sqrt(1 - x**2)``, infinite at -1 and 1.
     """
-    return ACOS(lift(x))
+    return bind_one(ACOS, x)
 
 
 def atan(x: Any, /) -> Any:
@@ -240,7 +241,7 @@ def atan(x: Any, /) -> Any:
 
     **Gradient:** ``1 / (1 + x**2)``.
     """
-    return ATAN(lift(x))
+    return bind_one(ATAN, x)
 
 
 def atan2(y: Any, x: Any, /) -> Any:
@@ -280,7 +281,7 @@ def sinc(x: Any, /) -> Any:
 
     **Gradient:** exact at 0 too, in all orders.
     """
-    return SINC(lift(x))
+    return bind_one(SINC, x)
 
 
 def degrees(x: Any, /) -> Any:

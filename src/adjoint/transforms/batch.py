@@ -19,7 +19,7 @@ from adjoint.core.site import here
 from adjoint.core.tree import flatten
 from adjoint.core.types import Type, normalize_axis
 from adjoint.ops.shape import Expand, Permute, refusal
-from adjoint.transforms.leaves import is_a, tensors
+from adjoint.transforms.leaves import tensors
 from adjoint.transforms.reverse import grad
 
 __all__ = ["per_example_grad", "vmap"]
@@ -105,7 +105,7 @@ def apply_batched(size: int, node: Node, xs: list[Any]) -> Any:
         if not any(batched):
             return node.op(*plain)
         out = node.op.batch(size, batched, *plain)
-    return tuple(map(Batched, out)) if is_a(out, tuple) else Batched(out)
+    return tuple(map(Batched, out)) if isinstance(out, tuple) else Batched(out)
 
 
 def to_front(x: Any, axis: int) -> Any:
@@ -124,7 +124,7 @@ def _axes_for(in_axes: Any, numbered: tuple[Any, Any], n: int) -> list[int | Non
         n: the number of leaves.
     """
     args, kwargs = numbered
-    per_arg: Sequence[Any] = in_axes if is_a(in_axes, tuple, list) else [in_axes] * len(args)
+    per_arg: Sequence[Any] = in_axes if isinstance(in_axes, tuple | list) else [in_axes] * len(args)
     if len(per_arg) != len(args):
         raise ArgumentError(
             f"vmap: in_axes has {len(per_arg)} entries, the call {len(args)} positional arguments"
@@ -148,16 +148,16 @@ def _spread(spec: Any, numbered: Any, axes: list[int | None], what: str) -> None
 
 def _parts(spec: Any, tree: Any, what: str) -> list[tuple[Any, Any]]:
     """Entries of two containers that belong together."""
-    if is_a(spec, dict) and is_a(tree, dict) and spec.keys() == tree.keys():
+    if isinstance(spec, dict) and isinstance(tree, dict) and spec.keys() == tree.keys():
         return [(spec[key], tree[key]) for key in tree]
-    if is_a(spec, tuple, list) and is_a(tree, tuple, list) and len(spec) == len(tree):
+    if isinstance(spec, tuple | list) and isinstance(tree, tuple | list) and len(spec) == len(tree):
         return list(zip(spec, tree, strict=True))
     if dataclasses.is_dataclass(spec) and type(spec) is type(tree):
         names = [field.name for field in dataclasses.fields(spec)]
         return [(getattr(spec, name), getattr(tree, name)) for name in names]
     raise ArgumentError(
         f"vmap: {what} {spec!r} does not fit a {type(tree).__name__}"
-        + (f" with the keys {sorted(map(str, tree))}" if is_a(tree, dict) else "")
+        + (f" with the keys {sorted(map(str, tree))}" if isinstance(tree, dict) else "")
     )
 
 

@@ -159,7 +159,7 @@ class CardKey:
 def _parts(value: Any) -> Any:
     """A field; a graph by its operations, their wiring and their places in user code."""
     if not isinstance(value, Graph):
-        return tuple(map(_parts, value)) if type(value) is tuple else value  # type: ignore[arg-type]
+        return tuple(map(_parts, value)) if type(value) is tuple else value
     at: dict[Node, int] = {}
     lines: list[Any] = []
     for node in value.inputs:

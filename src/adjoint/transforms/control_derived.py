@@ -149,7 +149,7 @@ def backward_of(scan: Any, wanted: Flags, given: Flags) -> Derived | None:
     moved = settled(body, k, c, wanted, smooth=True)
     flows = reached(body, moved)
     active = [i for i in range(c) if moved[k + i]]
-    seeded = [j for j in range(c, n) if given[j] and flows[j] and is_inexact(body.outputs[j].dtype)]  # type: ignore[arg-type]
+    seeded = [j for j in range(c, n) if given[j] and flows[j] and is_inexact(body.outputs[j].dtype)]
     hidden = {i: n + h for h, i in enumerate(scan.keep) if given[n + h]}
     if not seeded and not any(given[i] or i in hidden for i in active):
         return None
@@ -183,7 +183,7 @@ def forward_of(scan: Any, given: Flags) -> Derived | None:
     body, k, c, n = scan.body, scan.n_consts, scan.n_carry, scan.n_out
     moved = settled(body, k, c, given, smooth=True)
     active = [i for i in range(c) if moved[k + i]]
-    asked = [*active, *(j for j in range(c, n) if is_inexact(body.outputs[j].dtype))]  # type: ignore[arg-type]
+    asked = [*active, *(j for j in range(c, n) if is_inexact(body.outputs[j].dtype))]
     tangents = [i for i, on in enumerate(moved) if on]
     new = Making(scan, pushed(body, tangents, asked))
     for i, x in zip(tangents, new.given, strict=True):

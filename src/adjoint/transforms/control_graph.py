@@ -83,11 +83,12 @@ def settled(
         smooth: whether only floats and complex numbers hand a flag on.
     """
     now = list(flags)
+    types = body.in_types
     while True:
         outs = reached(body, now)
         before = sum(now)
         for i in range(n_carry):
-            if outs[i] and (not smooth or is_inexact(body.inputs[first + i].dtype)):  # type: ignore[arg-type]
+            if outs[i] and (not smooth or is_inexact(types[first + i].dtype)):
                 now[first + i] = True
         if sum(now) == before:
             return tuple(now)

@@ -100,7 +100,7 @@ class Scan(AbstractControl):
     def lean(self, used: set[int]) -> Primitive:
         return self.keeping(()) if self.keep and max(used, default=0) < self.n_out else self
 
-    def __call__(self, *xs: Any) -> Any:  # type: ignore[override]
+    def __call__(self, *xs: Any) -> Any:
         """Apply it; where gradients may flow, keep the carries that the derivative reads."""
         wanted = tuple(isinstance(x, Handle) and x.node.tracked for x in xs)
         if self.keep or not any(wanted) or not state.recording:

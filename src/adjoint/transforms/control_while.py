@@ -71,7 +71,7 @@ class While(AbstractControl):
         k = self.n_consts
         return (*(f"captured[{i}]" for i in range(k)), *(f"carry[{i}]" for i in range(n - k)))
 
-    def __call__(self, *xs: Any) -> Any:  # type: ignore[override]
+    def __call__(self, *xs: Any) -> Any:
         """Apply it; known values through which gradients may flow are recorded step by step."""
         handles = [x for x in xs if isinstance(x, Handle)]
         known = all(x.known for x in handles) and not state.staging

@@ -17,7 +17,7 @@ from adjoint.ops.families import AbstractGeneral
 from adjoint.ops.shape import Expand
 from adjoint.ops.stop import STOP
 from adjoint.transforms.batch import vmap
-from adjoint.transforms.leaves import is_a, released, tensors
+from adjoint.transforms.leaves import released, tensors
 
 __all__ = ["custom_gradient", "stop_gradient"]
 
@@ -123,7 +123,7 @@ def custom_gradient(f: Callable[..., Any]) -> Callable[..., Any]:
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         xs, structure = tensors(args, "custom_gradient: argument")
         result = f(*structure.rebuild(xs), **kwargs)
-        if not is_a(result, tuple) or len(result) != 2 or not callable(result[1]):
+        if not isinstance(result, tuple) or len(result) != 2 or not callable(result[1]):
             raise ArgumentError(
                 f"custom_gradient: {getattr(f, '__name__', f)} must return (out, pullback), "
                 f"it returned {type(result).__name__}"
@@ -163,8 +163,8 @@ def _stage_pullback(
 
 def _gradients(grads: Any, xs: Sequence[Any], n_args: int, structure: Any) -> list[Any]:
     """What the pullback returned as one gradient for each leaf of the arguments, checked."""
-    several = is_a(grads, tuple, list) and n_args != 1
-    alone = is_a(grads, tuple) and len(grads) == 1
+    several = isinstance(grads, tuple | list) and n_args != 1
+    alone = isinstance(grads, tuple) and len(grads) == 1
     given = tuple(grads) if several or alone else (grads,)
     if len(given) != n_args:
         raise ArgumentError(

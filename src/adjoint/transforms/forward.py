@@ -23,7 +23,7 @@ from adjoint.core.graph import Node, Pick, leaf
 from adjoint.core.site import here
 from adjoint.ops.families import CAST, ZERO
 from adjoint.ops.shape import Expand, unbroadcast
-from adjoint.transforms.leaves import is_a, tensors, zeros_like
+from adjoint.transforms.leaves import tensors, zeros_like
 from adjoint.transforms.reverse import Differentiated, Recorded
 
 __all__ = ["jvp", "linearize"]
@@ -112,11 +112,13 @@ def pushforward(outs: Sequence[Any], dots: dict[Node, Any]) -> list[Any]:
     for node in tracked_ancestors([o.node for o in outs]):
         if node in env or node.op is None:
             continue
-        incoming = tuple(env.get(x) if x.__class__ is Node else None for x in node.inputs)
+        incoming: tuple[Any, ...] = tuple(
+            env.get(x) if x.__class__ is Node else None for x in node.inputs
+        )
         if all(dot is None for dot in incoming):
             continue
         if node.op.__class__ is Pick:
-            dot = incoming[0][node.op.index]  # type: ignore[index]
+            dot = incoming[0][node.op.index]
         else:
             with setting(site=node.site):
                 dot = push_node(node, incoming)
@@ -137,7 +139,7 @@ def push_node(node: Node, dots: tuple[Any, ...]) -> Any:
         return _transposed(node, dots, xs)
     if dot is None or dot is ZERO:
         return None
-    if is_a(dot, tuple):
+    if isinstance(dot, tuple):
         return tuple(None if d is None or d is ZERO else lift(d) for d in dot)
     dot = lift(dot)
     if dot.dtype != node.dtype:

@@ -86,11 +86,6 @@ def released(x: Any, fresh: Sequence[Any]) -> Any:
     return x  # staged from end to end: what it depends on decides when the graph is evaluated
 
 
-def is_a(x: Any, *classes: type) -> bool:
-    """`isinstance`, after which a type checker still takes `x` for what it was."""
-    return isinstance(x, classes)
-
-
 def zeros_like(x: Any) -> Any:
     """A known tensor of zeros of the same type."""
     value = np.zeros(x.shape, x.dtype)

@@ -21,7 +21,6 @@ from adjoint.transforms.leaves import (
     alias,
     as_argnums,
     call_recorded,
-    is_a,
     released,
     tensors,
     zeros_like,
@@ -187,7 +186,7 @@ def _split(result: Any, has_aux: bool) -> tuple[Any, Any]:
     """Loss and aux of what the function returned, checked."""
     aux = None
     if has_aux:
-        if not is_a(result, tuple) or len(result) != 2:
+        if not isinstance(result, tuple) or len(result) != 2:
             raise ArgumentError("grad: with has_aux=True the function must return (loss, aux)")
         result, aux = result
     if not hasattr(result, "shape") and not isinstance(result, int | float | complex):
