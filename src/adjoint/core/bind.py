@@ -201,7 +201,8 @@ def compute(  # noqa: PLR0915  # written out on purpose, see below
         out = np.asarray(out)
     # attributes are set here rather than by constructors: calls are a third of the overhead
     node: Node = new(Node)
-    if mask and out.dtype.kind in "fcV" and (not _special or state.recording):
+    dtype = out.dtype
+    if mask and dtype.kind in "fcV" and (not _special or state.recording):
         key = (len(values), mask) if op.variadic else mask
         save = op.savers.get(key) or make_saver(op, mask, out, values)
         node.saved = save(out, values, nodes)
@@ -215,7 +216,7 @@ def compute(  # noqa: PLR0915  # written out on purpose, see below
         node.inputs = ()
     node.op = op
     node.shape = out.shape
-    node.dtype = out.dtype
+    node.dtype = dtype
     node.slot = None
     node.seq = next_seq()
     if _special and state.site is not None:

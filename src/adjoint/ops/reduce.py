@@ -74,7 +74,9 @@ def sum(
     if axis is None:
         axis = dim
     try:
-        card = sum_over(x.value.ndim, tuple(axis) if axis.__class__ is list else axis)  # type: ignore[arg-type]
+        # a list, which pyright sees after `isinstance` alone, and that is a call
+        key = tuple(axis) if axis.__class__ is list else axis  # pyright: ignore[reportArgumentType]
+        card = sum_over(x.value.ndim, key)
     except AxisError as error:
         raise refusal("sum", error, ("x", x)) from None
     if dtype is not None or x.value.dtype.kind not in "fc":
