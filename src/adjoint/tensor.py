@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from typing import Any, ClassVar
 
 import numpy as np
@@ -131,7 +132,7 @@ class Tensor(AbstractOperators):
             )
         on_tensors = create_graph or not self.known
         ct = _seed(self, gradient)
-        with setting(recording=create_graph):
+        with setting(recording=create_graph) if on_tensors else nullcontext():
             found = sweep(
                 [(self.node, ct if on_tensors else ct.value)],
                 on_tensors=on_tensors,
@@ -490,7 +491,7 @@ def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
                 [3., 4.]])
     """
     out = asarray(data, dtype=dtype, copy=True)
-    if out.node.tracked or not requires_grad:
+    if out.node.tracked:
         out = make(out.value, leaf(out.value, False, here()))
     if requires_grad:
         out.requires_grad = True
@@ -556,7 +557,8 @@ def _seed(x: Tensor, gradient: Any) -> Any:
                     "loss.sum().backward(), or pass gradient= of the shape of the tensor.",
                 )
             )
-        gradient = make(np.ones(x.shape, x.dtype), leaf(x.value))
+        one = np.ones(x.shape, x.dtype)
+        return make(one, leaf(one))
     # a copy: the gradient of a leaf may be the cotangent itself, and the array is the caller's
     gradient = lift(np.array(gradient) if isinstance(gradient, np.ndarray) else gradient)
     if gradient.shape != x.shape:

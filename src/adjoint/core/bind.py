@@ -144,8 +144,8 @@ def bind(op: Any, *xs: Any) -> Any:
     n = len(xs)
     if n == 2:
         return bind_two(op, xs[0], xs[1])
-    if n == 1 and isinstance(xs[0], Handle):
-        return bind_one(op, xs[0])
+    if n == 1:
+        return bind_one(op, xs[0]) if isinstance(xs[0], Handle) else op.value(xs[0])
     return _bind_any(op, xs)
 
 
@@ -179,6 +179,8 @@ def bind_two(op: Any, x: Any, y: Any) -> Any:
             and dtype.char in op.takes
         ):
             return compute(op, (xv, y), (nx, y), nx.tracked)
+    elif not isinstance(y, Handle):
+        return op.value(x, y)
     return _bind_any(op, (x, y))
 
 

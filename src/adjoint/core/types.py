@@ -41,6 +41,8 @@ _LONG: Final = {short: name for name, short in _SHORT.items()}
 BOOL, INT, FLOAT, COMPLEX = range(4)
 _SCALAR_KIND: Final[dict[type, int]] = {bool: BOOL, int: INT, float: FLOAT, complex: COMPLEX}
 _default: Final[list[DType]] = [np.dtype(np.float32)]
+# Each dtype has a class of its own; its name takes NumPy 4 us to find.
+_KNOWN: Final = frozenset({type(np.dtype(name)) for name in _SHORT if name != "bfloat16"})
 _WIDE: Final = (np.dtype(np.float64), np.dtype(np.complex128))
 
 
@@ -48,6 +50,8 @@ def as_dtype(dtype: Any) -> DType:
     """The NumPy dtype that a name, scalar type or dtype stands for."""
     if dtype is None:
         return _default[0]
+    if dtype.__class__ in _KNOWN:
+        return dtype
     if dtype == "bfloat16":
         import ml_dtypes  # noqa: PLC0415  # late: only bfloat16 needs it
 

@@ -23,7 +23,7 @@ import numpy as np
 
 from adjoint.core.bind import lift
 from adjoint.core.types import promote
-from adjoint.ops.families import CAST, AbstractMultilinear
+from adjoint.ops.families import CAST, AbstractMultilinear, square_of
 
 # NumPy arrays have up to 64 axes, the alphabet 52 letters
 LETTERS = ascii_letters + "".join(map(chr, range(0x3B1, 0x3B1 + 80)))
@@ -112,7 +112,7 @@ class AbstractBilinear(AbstractMultilinear):
         if out.dtype.kind not in "fc":
             return out
         flat: Any = out.ravel("K")
-        square: Any = np.vdot(flat, flat)  # NaN if an element is: one pass, no temporary
+        square: Any = square_of(flat, flat)  # NaN if an element is: one pass, no temporary
         return out if square == square else self._restrain(out, x, y)
 
     def _restrain(self: Any, out: Any, x: Any, y: Any) -> Any:

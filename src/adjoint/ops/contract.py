@@ -66,10 +66,8 @@ class Contract(AbstractBilinear):
         return transpose_hint(*xs) if self.spec == "ab,bc->ac" else ""
 
     def transpose(self, i: int, ct: Any, x: Any, y: Any) -> Any:
-        a, b, o = split(self.spec)
-        if i == 0:
-            return contraction(o, b, a, strong=0)(ct, conj(y))
-        return contraction(a, o, b, strong=1)(conj(x), ct)
+        card = transposed(self.spec, i)
+        return card(conj(x), ct) if i else card(ct, conj(y))
 
     def cost(self, *types: Any) -> int:
         # each product is also added to something, unless nothing is summed
@@ -118,6 +116,13 @@ def transpose_hint(x: Any, y: Any) -> str:
     if x.shape[0] == y.shape[0]:
         ways.append(f"x.T @ y, which gives {Type((x.shape[1], y.shape[1]), dtype)}")
     return ", or ".join(ways) + "." if ways else ""
+
+
+@lru_cache(maxsize=4096)
+def transposed(spec: str, i: int) -> Contract:
+    """The card that takes a cotangent and the other operand of `spec` to the cotangent of one."""
+    a, b, o = split(spec)
+    return contraction(a, o, b, strong=1) if i else contraction(o, b, a, strong=0)
 
 
 @lru_cache(maxsize=4096)

@@ -283,14 +283,14 @@ class AbstractGeneral(Primitive):
 
 # NaN in the sum of squares exactly if an element is NaN: one pass and no temporary. The
 # implementation behind NumPy's dispatcher, because it is called once for each local derivative.
-_square: Any = getattr(np.vdot, "_implementation", np.vdot)
+square_of: Any = getattr(np.vdot, "_implementation", np.vdot)
 
 
 def strong_multiply(ct: Any, d: Any) -> Any:
     """``ct * d`` on arrays, but zero wherever `ct` is zero."""
     out = ct * d
     if out.dtype.char in "fdFD":  # vdot knows no half precision
-        square = _square(out, out)
+        square = square_of(out, out)
         if square == square:
             return out
     return np.where(np.equal(ct, 0), np.zeros((), out.dtype), out)

@@ -189,7 +189,7 @@ def unbroadcast(g: Any, shape: Shape) -> Any:
     lead = len(g.shape) - len(shape)
     axes = tuple(a for a, n in enumerate(g.shape) if a < lead or (shape[a - lead] == 1 and n != 1))
     if axes:
-        g = Sum(axes)(g)
+        g = sum_over(len(g.shape), axes)(g)
     return g if g.shape == shape else Reshape(shape)(g)
 
 
