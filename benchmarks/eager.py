@@ -87,6 +87,7 @@ class System:
             end = timeit.default_timer()
             best_forward = min(best_forward, middle - start)
             best_backward = min(best_backward, end - middle)
+            del out, leaf  # not within the next measurement
         gc.enable()
         return best_forward, best_backward
 
@@ -196,6 +197,7 @@ class Autograd(System):
             end = timeit.default_timer()
             best_forward = min(best_forward, middle - start)
             best_backward = min(best_backward, end - middle)
+            del pullback
         gc.enable()
         return best_forward, best_backward
 
