@@ -156,6 +156,53 @@ def test_dtypes_are_listed_by_kind() -> None:
     assert list(pair) == ["bool", "complex64", "complex128"]
 
 
+# -- data from elsewhere ---------------------------------------------------------------------------
+
+
+class OnlyDLPack:
+    def __init__(self, array: Any) -> None:
+        self.array = array
+
+    def __dlpack__(self, **kwargs: Any) -> Any:
+        return self.array.__dlpack__(**kwargs)
+
+    def __dlpack_device__(self) -> Any:
+        return self.array.__dlpack_device__()
+
+
+class OnlyArray:
+    def __init__(self, array: Any) -> None:
+        self.array = array
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        return np.array(self.array, dtype, copy=copy)
+
+
+@pytest.mark.parametrize("made", [OnlyDLPack, OnlyArray, memoryview])
+@pytest.mark.parametrize("dtype", ["float64", "float32", "int16", "complex128"])
+def test_data_of_others_keep_their_dtype(made: Any, dtype: str) -> None:
+    given = np.array([1, 2, 3], dtype)
+    for f in (ad.asarray, ad.tensor):
+        found = f(made(given))
+        assert found.dtype == dtype
+        assert found.tolist() == given.tolist()
+    assert ad.asarray(made(given), dtype="complex64").dtype == np.complex64
+    shared = ad.asarray(made(given), copy=False)
+    copied = [ad.asarray(made(given), copy=True), ad.tensor(made(given))]
+    given[0] = 7
+    assert shared.tolist() == [7, 2, 3]
+    assert all(x.tolist() == [1, 2, 3] for x in copied)
+
+
+def test_a_copy_that_was_forbidden_is_an_error() -> None:
+    given = np.array([1.0, 2.0])
+    for data in (given, OnlyArray(given), memoryview(given), ad.tensor(given)):
+        with pytest.raises(ValueError, match=r"copy"):
+            ad.asarray(data, dtype="float32", copy=False)
+    with pytest.raises(ValueError, match="copy=False, but a tensor owns its memory"):
+        ad.from_dlpack(given, copy=False)
+
+
 # -- promotion -------------------------------------------------------------------------------------
 
 SIGNED = [np.dtype(name) for name in DTYPES["signed integer"]]

@@ -290,13 +290,22 @@ def test_the_command_as_a_process() -> None:
 def test_ctrl_c_stops_cleanly() -> None:
     args = command("train", "digits", "--epochs", "100000", "--hidden", "8", "--batch-size", "256")
     process = subprocess.Popen(
-        args, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        args,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # where the tests themselves run in the background, the signal is inherited as ignored
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
-    assert process.stdout is not None
-    assert process.stdout.readline()  # the first line stands when the training begins
-    time.sleep(2)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline()  # the first line stands when the training begins
+        time.sleep(2)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == 130, err
     assert "Stopped after " in out
     assert "Weights in digits.safetensors" in out

@@ -44,12 +44,15 @@ from adjoint.ops import (
     special,
     trigonometric,
 )
+from adjoint.ops.dtypes import as_numpy
 from adjoint.ops.families import CAST
 from adjoint.ops.source import CPU, check_device
 from adjoint.ops.stop import STOP
 
 __all__ = ["Tensor", "asarray", "tensor"]
 
+ELSEWHERE = ("cuda", "gpu", "mps", "tpu", "xpu")
+"""Names of devices that people try, so that `Tensor.to` does not take them for dtypes."""
 ARRAY_API_VERSIONS = ("2021.12", "2022.12", "2023.12", "2024.12", "2025.12")
 
 
@@ -319,8 +322,8 @@ class Tensor(AbstractOperators):
 
     def to(self, target: Any) -> Tensor:
         """This tensor in another dtype, or on a device (``"cpu"`` is the one there is)."""
-        if target == CPU:
-            return self
+        if isinstance(target, str) and target.partition(":")[0] in (CPU, *ELSEWHERE):
+            return self.to_device(target)
         return self.astype(target)
 
     def astype(self, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Tensor:
@@ -504,7 +507,8 @@ def asarray(
     """A tensor with this data: a tensor is returned as it is, a NumPy array is not copied.
 
     Args:
-        obj: a scalar, nested lists, a NumPy array, anything with DLPack, or a tensor.
+        obj: a scalar, nested lists, a NumPy array, anything with ``__array__``, DLPack or the
+            buffer protocol, or a tensor.
         dtype: dtype of the elements; see `tensor`.
         device: ``"cpu"``.
         copy: True to copy always, False to refuse where a copy is needed. Without a copy the
@@ -525,6 +529,7 @@ def asarray(
                 raise ArgumentError(f"asarray: {data.dtype} to {to} needs a copy, and copy=False")
             return CAST[to](data)
         return data if not copy else data.copy()
+    data = as_numpy(data, copy)
     if isinstance(data, np.ndarray | np.generic):
         array = np.array(data, dtype=None if dtype is None else as_dtype(dtype), copy=copy)
     else:

@@ -208,3 +208,8 @@ def test_type_counts() -> None:
     assert t.with_dtype("int8").shape == t.shape
     assert Type.of(1.0) == Type((), default_dtype())
     assert Type((), np.dtype("f8")).size == 1
+
+
+def test_what_is_no_dtype_is_said() -> None:
+    with pytest.raises(DTypeError, match="'floaty' is no dtype; Adjoint knows bool"):
+        as_dtype("floaty")

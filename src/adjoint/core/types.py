@@ -56,7 +56,10 @@ def as_dtype(dtype: Any) -> DType:
         import ml_dtypes  # noqa: PLC0415  # late: only bfloat16 needs it
 
         return np.dtype(ml_dtypes.bfloat16)
-    found = np.dtype(dtype)
+    try:
+        found = np.dtype(dtype)
+    except TypeError:
+        raise DTypeError(f"{dtype!r} is no dtype; Adjoint knows {', '.join(_SHORT)}") from None
     if found.name not in _SHORT:
         raise DTypeError(
             f"dtype {found} is not supported; Adjoint computes with {', '.join(_SHORT)}"

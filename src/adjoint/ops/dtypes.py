@@ -59,6 +59,7 @@ uint8, uint16, uint32, uint64 = (np.dtype(f"uint{n}") for n in (8, 16, 32, 64))
 float16, float32, float64 = (np.dtype(f"float{n}") for n in (16, 32, 64))
 complex64, complex128 = np.dtype(np.complex64), np.dtype(np.complex128)
 
+_PYTHON: Final = SCALARS | {list, tuple}
 e, inf, nan, pi = np.e, np.inf, np.nan, np.pi
 newaxis: Final = None
 
@@ -225,6 +226,25 @@ def from_dlpack(x: Any, /, *, device: Any = None, copy: Any = None) -> Any:
     if copy is False:
         raise ArgumentError("from_dlpack: copy=False, but a tensor owns its memory")
     return lift(np.from_dlpack(x))  # which copies: what others do to their memory stays theirs
+
+
+def as_numpy(data: Any, copy: Any = None) -> Any:
+    """What another library's array, or memory that it offers, is to NumPy; other data as it is.
+
+    It keeps its dtype and, where it can, its memory. Python's numbers and lists are other data.
+    """
+    if data.__class__ in _PYTHON:
+        return data
+    allowed = False if copy is False else None
+    if hasattr(data, "__array__"):
+        return np.asarray(data, copy=allowed)
+    if hasattr(data, "__dlpack__"):
+        return np.from_dlpack(data, copy=allowed)
+    try:
+        memoryview(data)
+    except TypeError:
+        return data
+    return np.asarray(data, copy=allowed)
 
 
 class NamespaceInfo:
