@@ -204,7 +204,6 @@ def test_type_counts() -> None:
     t = Type((2, 3, 4), np.dtype(np.float32))
     assert (t.ndim, t.size, t.nbytes) == (3, 24, 96)
     assert t.drop((0, 2)) == Type((3,), t.dtype)
-    assert t.with_shape((5,)).dtype == t.dtype
     assert t.with_dtype("int8").shape == t.shape
     assert Type.of(1.0) == Type((), default_dtype())
     assert Type((), np.dtype("f8")).size == 1

@@ -219,10 +219,6 @@ class Type:
         shape = tuple(int(n) for n in found[2].split(",") if n)
         return cls(shape, as_dtype(_LONG[found[1]]))
 
-    def with_shape(self, shape: Shape) -> Type:
-        """The same dtype in another shape."""
-        return Type(shape, self.dtype)
-
     def with_dtype(self, dtype: Any) -> Type:
         """The same shape in another dtype."""
         return Type(self.shape, np.dtype(dtype))
