@@ -419,6 +419,7 @@ __all__ = [
     "cumulative_prod",
     "cumulative_sum",
     "custom_gradient",
+    "data",
     "default_dtype",
     "degrees",
     "diag",
@@ -504,6 +505,7 @@ __all__ = [
     "linalg",
     "linearize",
     "linspace",
+    "load",
     "log",
     "log1p",
     "log2",
@@ -539,11 +541,13 @@ __all__ = [
     "negative",
     "newaxis",
     "nextafter",
+    "nn",
     "no_grad",
     "nonzero",
     "not_equal",
     "ones",
     "ones_like",
+    "optim",
     "outer",
     "pad",
     "partition",
@@ -572,6 +576,7 @@ __all__ = [
     "rot90",
     "round",
     "rsqrt",
+    "save",
     "scan",
     "searchsorted",
     "set_default_dtype",
@@ -592,6 +597,7 @@ __all__ = [
     "stack",
     "std",
     "stop_gradient",
+    "storage",
     "subtract",
     "sum",
     "swapaxes",
@@ -606,6 +612,7 @@ __all__ = [
     "tile",
     "topk",
     "trace",
+    "train",
     "transpose",
     "tril",
     "triu",
@@ -637,11 +644,22 @@ __all__ = [
 
 # What not every program uses is loaded when it is first named. Type checkers are told at once.
 if _typing.TYPE_CHECKING:
-    from adjoint import fft as fft, linalg as linalg, random as random, testing as testing
+    from adjoint import (
+        data as data,
+        fft as fft,
+        linalg as linalg,
+        nn as nn,
+        optim as optim,
+        random as random,
+        storage as storage,
+        testing as testing,
+        train as train,
+    )
     from adjoint.core.types import DType as _DType
+    from adjoint.storage import load as load, save as save
 
     bfloat16: _DType
-_LATER = ("fft", "linalg", "random", "testing")
+_LATER = ("data", "fft", "linalg", "nn", "optim", "random", "storage", "testing", "train")
 
 Tensor.numpy_protocol = staticmethod(lambda: _import_module("adjoint.numpy_protocol"))
 
@@ -653,6 +671,8 @@ def __getattr__(name: str) -> _typing.Any:
         from adjoint.core.types import as_dtype  # noqa: PLC0415  # late: it loads ml_dtypes
 
         return as_dtype(name)
+    if name in ("load", "save"):
+        return getattr(_import_module("adjoint.storage"), name)
     raise AttributeError(f"module 'adjoint' has no attribute {name!r}")
 
 

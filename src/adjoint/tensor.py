@@ -5,13 +5,23 @@ from __future__ import annotations
 import operator
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
 from typing import Any, ClassVar
 
 import numpy as np
 
 from adjoint.backward import sweep
-from adjoint.core.bind import fresh_slot, install, lift, make, numbers, setting
+from adjoint.core.bind import (
+    constant,
+    fresh_slot,
+    install,
+    lift,
+    make,
+    numbers,
+    own,
+    setting,
+    state,
+    touch,
+)
 from adjoint.core.errors import (
     ArgumentError,
     DTypeError,
@@ -20,7 +30,7 @@ from adjoint.core.errors import (
     ShapeError,
     explain,
 )
-from adjoint.core.graph import leaf
+from adjoint.core.graph import Node, leaf
 from adjoint.core.site import here
 from adjoint.core.types import as_dtype, default_for, dtype_kind, is_inexact
 from adjoint.operators import AbstractOperators
@@ -53,6 +63,7 @@ __all__ = ["Tensor", "asarray", "tensor"]
 
 ELSEWHERE = ("cuda", "gpu", "mps", "tpu", "xpu")
 """Names of devices that people try, so that `Tensor.to` does not take them for dtypes."""
+ARRAYS = (np.ndarray, np.generic)
 ARRAY_API_VERSIONS = ("2021.12", "2022.12", "2023.12", "2024.12", "2025.12")
 
 
@@ -70,8 +81,13 @@ class Tensor(AbstractOperators):
 
     def __new__(  # noqa: D102
         cls, data: Any = None, dtype: Any = None, requires_grad: bool = False
-    ) -> Tensor:
-        return tensor(data, dtype, requires_grad)
+    ) -> Any:
+        out = tensor(data, dtype, requires_grad)
+        if cls is Tensor:
+            return out
+        own = object.__new__(cls)
+        own.value, own.node, own.slot = out.value, out.node, out.slot
+        return own
 
     # -- the tape ------------------------------------------------------------------------------
 
@@ -83,21 +99,42 @@ class Tensor(AbstractOperators):
     @requires_grad.setter
     def requires_grad(self, on: bool) -> None:
         if on and not is_inexact(self.dtype):
-            raise DTypeError(f"requires_grad: {self.dtype} has no gradient; use a float dtype")
+            raise _no_gradient(self)
         site = self.node.site or here()
+        name = self.name
         self.node = leaf(self.value, on, site)
         self.slot = None
-        if on:
-            fresh_slot(self, leaf=True)
+        if on or name:
+            fresh_slot(self, leaf=True).name = name
+
+    @property
+    def name(self) -> str:
+        """What messages and drawings call this tensor: a parameter's path, or an empty string."""
+        return "" if self.slot is None else self.slot.name
+
+    @name.setter
+    def name(self, text: str) -> None:
+        fresh_slot(self, leaf=self.node.op is None).name = text
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether this tensor was given, not computed from others: an input or a parameter."""
+        return self.node.op is None
 
     @property
     def grad(self) -> Any:
         """The gradient that `backward` has accumulated, or None."""
-        return None if self.slot is None else self.slot.grad
+        slot = self.slot
+        if slot is None:
+            return None
+        return slot.grad if state.capture is None else state.capture.read_gradient(slot, make)
 
     @grad.setter
     def grad(self, value: Any) -> None:
-        fresh_slot(self, leaf=self.node.op is None).grad = value
+        slot = fresh_slot(self, leaf=self.node.op is None)
+        if state.capture is not None:
+            state.capture.write_gradient(slot)
+        slot.grad = value
 
     def backward(
         self,
@@ -133,23 +170,29 @@ class Tensor(AbstractOperators):
                     "and no ad.no_grad() or .detach() on the way.",
                 )
             )
-        on_tensors = create_graph or not self.known
         ct = _seed(self, gradient)
-        with setting(recording=create_graph) if on_tensors else nullcontext():
-            found = sweep(
-                [(self.node, ct if on_tensors else ct.value)],
-                on_tensors=on_tensors,
-                retain_graph=retain_graph or create_graph,
-            )
+        on_tensors = create_graph or not self.known
+        if on_tensors:
+            keep = retain_graph or create_graph
+            with setting(recording=create_graph):
+                found = sweep([(self.node, ct)], on_tensors=True, retain_graph=keep)
+        else:
+            # a NumPy number where it is one, as rules make them: arithmetic with it is cheaper
+            found = sweep([(self.node, ct.value[()])], retain_graph=retain_graph)
+        capture = state.capture
         for node, g in found.items():
-            if node.slot is None:
+            slot = node.slot
+            if slot is None:
                 continue
-            g = g if on_tensors else make(np.asarray(g), leaf(g))
-            before = node.slot.grad
+            if not on_tensors:
+                g = constant(np.asarray(g))
+            before = slot.grad if capture is None else capture.read_gradient(slot, make)
             if before is not None:
                 with setting(recording=create_graph):
                     g = before + g
-            node.slot.grad = g
+            if capture is not None:
+                capture.write_gradient(slot)
+            slot.grad = g
 
     def register_hook(self, fn: Callable[[Tensor], Tensor | None]) -> Callable[[], None]:
         """Call `fn` with this tensor's gradient when it is known; what it returns replaces it.
@@ -167,6 +210,7 @@ class Tensor(AbstractOperators):
 
     def detach(self) -> Tensor:
         """The same value without its history."""
+        touch(self)
         if not self.known:  # staged: the value must stay connected to what it is computed from
             with setting(recording=False):
                 return STOP(self)
@@ -177,7 +221,7 @@ class Tensor(AbstractOperators):
     def numpy(self) -> np.ndarray[Any, Any]:
         """The values as a read-only NumPy array that shares memory."""
         out = numbers(self, "x.numpy()").view()
-        out.flags.writeable = False
+        out.setflags(write=False)
         return out
 
     @property
@@ -296,9 +340,19 @@ class Tensor(AbstractOperators):
 
     def copy(self) -> Tensor:
         """Another name for the same value; assigning to one leaves the other alone."""
+        touch(self)
         return make(self.value, self.node)
 
     clone = copy
+
+    def __deepcopy__(self, memo: Any) -> Tensor:
+        """A leaf of its own with a copy of the values, which wants a gradient if this one does."""
+        cls: Any = type(self)
+        data = np.array(numbers(self, "copy.deepcopy(x)"))
+        out = cls(data, requires_grad=self.requires_grad)
+        if self.name:
+            out.name = self.name
+        return out
 
     @property
     def real(self) -> Tensor:
@@ -351,9 +405,11 @@ class Tensor(AbstractOperators):
     def _rebind(self, new: Any) -> Tensor:
         """Bind this handle to the node of another. The slot stays: it belongs to the tensor."""
         slot = self.slot
+        if state.capture is not None:
+            state.capture.write(self)
         self.value = new.value
         if slot is not None and slot.leaf and not new.node.tracked:
-            self.node = leaf(new.value, self.node.tracked, here())
+            self.node = _fresh_leaf(new, self.node.tracked)
             self.node.slot = slot
         else:
             self.node = new.node
@@ -452,6 +508,10 @@ class Tensor(AbstractOperators):
         return value.reshape(())[()]
 
 
+def _no_gradient(x: Tensor) -> DTypeError:
+    return DTypeError(f"requires_grad: {x.dtype} has no gradient; use a float dtype")
+
+
 def _same_type(x: Tensor, new: Any, how: str) -> Any:
     """The result of an in-place operator, which keeps shape and dtype."""
     if new.shape != x.shape:
@@ -493,11 +553,18 @@ def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
         tensor([[1., 2.],
                 [3., 4.]])
     """
-    out = asarray(data, dtype=dtype, copy=True)
-    if out.node.tracked:
-        out = make(out.value, leaf(out.value, False, here()))
+    if isinstance(data, Tensor):
+        out = asarray(data, dtype=dtype, copy=True)
+        if out.node.tracked:
+            out = make(out.value, leaf(out.value, False, here()))
+        if requires_grad:
+            out.requires_grad = True
+        return out
+    out = own(_array(data, dtype, True), requires_grad)
     if requires_grad:
-        out.requires_grad = True
+        if not is_inexact(out.value.dtype):
+            raise _no_gradient(out)
+        fresh_slot(out, leaf=True)
     return out
 
 
@@ -529,15 +596,21 @@ def asarray(
                 raise ArgumentError(f"asarray: {data.dtype} to {to} needs a copy, and copy=False")
             return CAST[to](data)
         return data if not copy else data.copy()
-    data = as_numpy(data, copy)
-    if isinstance(data, np.ndarray | np.generic):
+    return own(_array(data, dtype, copy))
+
+
+def _array(data: Any, dtype: Any, copy: bool | None) -> Any:
+    """The array that a tensor of this data holds."""
+    if data.__class__ is not np.ndarray:
+        data = as_numpy(data, copy)
+    if isinstance(data, ARRAYS):
         array = np.array(data, dtype=None if dtype is None else as_dtype(dtype), copy=copy)
     else:
         array = _from_python(data, dtype)
     if array.__class__ is not np.ndarray:
         array = np.asarray(array)
     as_dtype(array.dtype)
-    return make(array, leaf(array, False, here()))
+    return array
 
 
 def _from_python(data: Any, dtype: Any) -> Any:
@@ -562,8 +635,7 @@ def _seed(x: Tensor, gradient: Any) -> Any:
                     "loss.sum().backward(), or pass gradient= of the shape of the tensor.",
                 )
             )
-        one = np.ones(x.shape, x.dtype)
-        return make(one, leaf(one))
+        return constant(np.array(1, x.dtype, ndmin=x.ndim))
     # a copy: the gradient of a leaf may be the cotangent itself, and the array is the caller's
     gradient = lift(np.array(gradient) if isinstance(gradient, np.ndarray) else gradient)
     if gradient.shape != x.shape:
@@ -584,3 +656,12 @@ def _enter(x: Any) -> Tensor:
 
 
 install(Tensor, _enter)
+
+
+def _fresh_leaf(x: Any, tracked: bool) -> Any:
+    """The node of a leaf that has been given the value of `x`: gradients end here."""
+    if x.known:
+        return leaf(x.value, tracked, here())
+    node = Node(STOP, (x.node,), (x.value, x.value), 0, x.shape, x.dtype, *here())
+    node.tracked = tracked
+    return node

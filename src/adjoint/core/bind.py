@@ -21,6 +21,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from adjoint.core.capture import Capture
 from adjoint.core.errors import (
     AdjointError,
     ArgumentError,
@@ -46,11 +47,13 @@ class State(threading.local):
         recording: whether operations on tracked tensors are recorded; `no_grad` turns it off.
         staging: whether every operation is recorded by type only, even on known values.
         site: the user's line to note on new nodes instead of the current one.
+        capture: what the function being compiled reads and changes outside of itself.
     """
 
     recording: bool = True
     staging: bool = False
     site: Site | None = None
+    capture: Capture | None = None
 
 
 state: Final = State()
@@ -81,9 +84,20 @@ def lift(x: Any) -> Any:
     return x if isinstance(x, Handle) else _lift(x)
 
 
-def own(array: Any) -> Any:
-    """A handle on an array that nobody else will change."""
-    return make(array, leaf(array, False, _place()))
+def own(array: Any, tracked: bool = False) -> Any:
+    """A handle on an array that nobody else will change: a leaf, made by the user's line."""
+    if _special and state.site is not None:
+        code, offset = state.site
+    else:
+        frame = user_frame(3)  # between here and the user there is a public function
+        code, offset = frame.f_code, frame.f_lasti
+    mask = int(tracked)
+    return make(array, Node(None, (), None, mask, array.shape, array.dtype, code, offset))
+
+
+def constant(array: Any) -> Any:
+    """A handle on an array that no line of the user made: a cotangent, or a gradient."""
+    return make(array, Node(None, (), None, 0, array.shape, array.dtype, None, 0))
 
 
 # NumPy's own error state costs 2 us to enter; its context variable costs 0.1 us. The public
@@ -143,9 +157,13 @@ def bind(op: Any, *xs: Any) -> Any:
     """
     n = len(xs)
     if n == 2:
-        return bind_two(op, xs[0], xs[1])
+        x, y = xs
+        if x.__class__ is ndarray is y.__class__:
+            return op.value(x, y)
+        return bind_two(op, x, y)
     if n == 1:
-        return bind_one(op, xs[0]) if isinstance(xs[0], Handle) else op.value(xs[0])
+        x = xs[0]
+        return op.value(x) if not isinstance(x, Handle) else bind_one(op, x)
     return _bind_any(op, xs)
 
 
@@ -153,7 +171,7 @@ def bind_one(op: Any, x: Any) -> Any:
     """`bind` for one operand, which becomes a handle if it is none."""
     if isinstance(x, Handle):
         xv = x.value
-        if xv.__class__ is ndarray and xv.dtype.char in op.takes:
+        if xv.__class__ is ndarray and xv.dtype.char in op.takes and not (_special and state.staging):
             nx = x.node
             return compute(op, (xv,), (nx,), nx.tracked)
         return _bind_any(op, (x,))
@@ -162,14 +180,19 @@ def bind_one(op: Any, x: Any) -> Any:
 
 def bind_two(op: Any, x: Any, y: Any) -> Any:
     """`bind` for two operands."""
+    if _special and state.staging:
+        return _bind_any(op, (x, y))
     if isinstance(x, Handle):
         xv = x.value
         dtype = xv.dtype
         nx = x.node
         if isinstance(y, Handle):
             yv = y.value
-            plain = yv.dtype is dtype and yv.__class__ is ndarray is xv.__class__
-            if plain and dtype.char in op.takes:
+            if (
+                yv.dtype is dtype
+                and yv.__class__ is ndarray is xv.__class__
+                and dtype.char in op.takes
+            ):
                 ny = y.node
                 return compute(op, (xv, yv), (nx, ny), nx.tracked | ny.tracked << 1)
         elif (
@@ -188,8 +211,6 @@ def compute(  # noqa: PLR0915  # written out on purpose, see below
     op: Any, values: tuple[Any, ...], nodes: tuple[Any, ...], mask: int
 ) -> Any:
     """Compute the value and, if gradients may flow, record the node."""
-    if _special and state.staging:
-        return _stage(op, values, nodes, mask)
     token = fp_set(FP_IGNORE)
     try:
         out = op.value(*values)
@@ -205,7 +226,7 @@ def compute(  # noqa: PLR0915  # written out on purpose, see below
     node: Node = new(Node)
     dtype = out.dtype
     if mask and dtype.kind in "fcV" and (not _special or state.recording):
-        key = (len(values), mask) if op.variadic else mask
+        key = mask | 1 << len(values)
         save = op.savers.get(key) or make_saver(op, mask, out, values)
         node.saved = save(out, values, nodes)
         node.tracked = True
@@ -224,7 +245,7 @@ def compute(  # noqa: PLR0915  # written out on purpose, see below
     if _special and state.site is not None:
         node.code, node.offset = state.site
     else:
-        frame = getframe(2)
+        frame = getframe(3)  # beyond the function that binds and the one that called it
         code = frame.f_code
         while code.co_filename.startswith(INTERNAL) and frame.f_back is not None:
             frame = frame.f_back
@@ -247,6 +268,9 @@ def handles(values: tuple[Any, ...], nodes: tuple[Any, ...]) -> tuple[Any, ...]:
 
 def _bind_any(op: Any, xs: tuple[Any, ...]) -> Any:
     """Apply `op` to operands that need a look: scalars, arrays, mixed dtypes, staged tensors."""
+    if state.capture is not None:
+        for x in xs:
+            touch(x)
     handled = staged = False
     mask = 0
     dtypes: set[Any] = set()
@@ -270,6 +294,12 @@ def _bind_any(op: Any, xs: tuple[Any, ...]) -> Any:
     if staged or state.staging:
         return _stage(op, values, nodes, mask)
     return compute(op, values, nodes, mask)
+
+
+def touch(x: Any) -> None:
+    """Make a tensor from outside of the function being compiled an input of it."""
+    if state.capture is not None and isinstance(x, Handle):
+        state.capture.read(x)
 
 
 def _place() -> Site:
@@ -311,7 +341,7 @@ def _several(
     if staged:
         saved: Any = (types, *values)
     elif tracked:
-        key = (len(values), mask) if op.variadic else mask
+        key = mask | 1 << len(values)
         save = op.savers.get(key) or make_saver(op, mask, types, values)
         saved = save(outs, values, nodes)
     else:
@@ -376,7 +406,7 @@ def make_saver(op: Any, mask: int, out: Any, values: tuple[Any, ...]) -> Callabl
             out = tuple([o if r else Type.of(o) for r, o in zip(reads[0], out, strict=True)])
         return (out if reads[0] else None, *kept)
 
-    key = (len(values), mask) if op.variadic else mask
+    key = mask | 1 << len(values)
     op.savers[key] = chosen = _SAVERS.get(reads, save)
     return chosen
 
@@ -424,8 +454,11 @@ def numbers(x: Handle, asked: str) -> Any:
         x: the handle.
         asked: what the user did that needs the numbers, such as ``float(x)``.
     """
-    if x.known:
-        return x.value
+    if _special:
+        touch(x)
+    value = x.value
+    if value.__class__ is not Type:
+        return value
     raise TracerLeak(
         explain(
             "the number is not known while the function is staged (traced, compiled or mapped)",

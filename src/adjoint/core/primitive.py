@@ -69,11 +69,9 @@ class Primitive(AbstractCard):
     llvm: ClassVar[str] = ""
     """Lowering data: the scalar body by name, where the operation is a loop over scalars."""
     fields: ClassVar[tuple[str, ...]] = ()
-    variadic: ClassVar[bool] = False
-    """Whether the number of operands varies from call to call."""
     savers: ClassVar[dict[Any, Any]]
-    """For each mask of differentiated operands, the function that keeps what the rule reads; filled
-    once (variadic: for each pair of their number and the mask)."""
+    """The function that keeps what the rule reads, for each mask of differentiated operands with
+    one more bit above them, which counts the operands; filled once."""
     sparse_ct: ClassVar[bool] = False
     """Whether the rule takes ZERO for the cotangents of outputs that nothing depends on."""
     own_savers: ClassVar[bool] = False

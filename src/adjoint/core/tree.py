@@ -1,6 +1,11 @@
 """Nested containers: dicts, lists, tuples, dataclasses, modules; leaves are everything else.
 
-optree does the work; dataclasses are registered with it when they are first met.
+optree does the work; dataclasses are registered with it when they are first met, and so are classes
+that say themselves what their children are, which modules do:
+
+- ``x.__tree_flatten__()`` returns the children, what else is needed to build `x` again (it must
+  have ``==`` and ``hash``), and a name for each child;
+- ``cls.__tree_unflatten__(rest, children)`` builds it.
 """
 
 from __future__ import annotations
@@ -46,12 +51,13 @@ class Structure:
 
 def flatten(tree: Any) -> tuple[list[Any], Structure]:
     """The leaves of a tree, and what is needed to build it again. None is an empty tree."""
-    if hasattr(tree, "dtype") or isinstance(tree, int | float | complex):
+    plain = hasattr(tree, "dtype") and not hasattr(tree, "__tree_flatten__")
+    if plain or isinstance(tree, int | float | complex):
         return [tree], Structure(_LEAF)
     import optree  # noqa: PLC0415  # late: 30 ms that a single tensor does not need
 
     leaves, spec = optree.tree_flatten(tree, namespace=NAMESPACE)
-    new = {type(x) for x in leaves if dataclasses.is_dataclass(x) and not isinstance(x, type)}
+    new = {type(x) for x in leaves if _is_branch(x)}
     if new:
         for cls in new:
             _register(cls)
@@ -61,10 +67,21 @@ def flatten(tree: Any) -> tuple[list[Any], Structure]:
     return leaves, Structure(spec)
 
 
+def _is_branch(x: Any) -> bool:
+    """Whether something that optree took for a leaf has children."""
+    has_children = dataclasses.is_dataclass(x) or hasattr(x, "__tree_flatten__")
+    return has_children and not isinstance(x, type)
+
+
 def _register(cls: type[Any]) -> None:
-    """Teach optree a dataclass: its fields are children."""
+    """Teach optree a class: it says what its children are, or they are a dataclass's fields."""
     import optree  # noqa: PLC0415
 
+    if hasattr(cls, "__tree_flatten__"):
+        optree.register_pytree_node(
+            cls, cls.__tree_flatten__, cls.__tree_unflatten__, namespace=NAMESPACE
+        )
+        return
     names = tuple(f.name for f in dataclasses.fields(cls))
 
     def children(x: Any) -> tuple[tuple[Any, ...], None, tuple[str, ...]]:

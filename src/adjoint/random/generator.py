@@ -58,14 +58,14 @@ class Generator:
     def reserve(self, blocks: int) -> Any:
         """The state as it is, for a draw of so many blocks; the stream moves on behind them."""
         with self._lock:
-            state = self.state
+            state = self.state.copy()
             if state.known:
                 # A stream whose place is known keeps to it while a function is staged: a state
                 # that is only a type must not outlive the staging.
                 with setting(staging=False):
-                    self.state = SkipBlocks(blocks)(state)
-            else:
-                self.state = SkipBlocks(blocks)(state)
+                    self.state.assign(SkipBlocks(blocks)(state))
+            else:  # unless the function is compiled: then the state is an input and an output
+                self.state.assign(SkipBlocks(blocks)(state))
         return state
 
     def bits(self, size: int | Shape = ()) -> Any:

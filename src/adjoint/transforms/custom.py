@@ -49,7 +49,6 @@ class Override(AbstractGeneral):
     kind = "control"
     operands = ("out",)
     own_savers = True
-    variadic = True
 
     def value(self, *xs: Any) -> Any:
         return tuple(np.asarray(x) for x in xs[: self.n_out])

@@ -7,7 +7,7 @@ from typing import Any, final
 
 import numpy as np
 
-from adjoint.core.bind import lift, make, setting, state
+from adjoint.core.bind import lift, make, setting, state, touch
 from adjoint.core.errors import ArgumentError, DTypeError, explain
 from adjoint.core.graph import Handle, Node, leaf
 from adjoint.core.site import here
@@ -39,6 +39,7 @@ def tensors(tree: Any, what: str = "argument") -> tuple[list[Any], Structure]:
     out: list[Any] = []
     for i, x in enumerate(leaves):
         if isinstance(x, Handle):
+            touch(x)
             out.append(x)
             continue
         try:

@@ -1,0 +1,1 @@
+"""Back ends: from graphs to machine code, or to NumPy."""

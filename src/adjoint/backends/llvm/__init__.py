@@ -1,0 +1,1 @@
+"""The LLVM back end: graphs as machine code, made with llvmlite."""

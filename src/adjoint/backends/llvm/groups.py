@@ -1,0 +1,271 @@
+"""Groups: which nodes share a loop nest.
+
+A group walks once over a domain. Its members are maps over the domain, reductions of such maps over
+one set of axes, and maps of the reduced values (*rows*), which may flow back into maps over the
+domain: softmax, layer norm and cross-entropy with their derivatives are one group each, and every
+row stays in the cache from its first loop to its last. What a group cannot hold (products,
+convolutions, scatters) is a group of its own.
+
+Groups stand in the order in which they run. A node joins the last group that computes one of its
+operands if it fits there, or opens a new one at the end, so no group waits for a later one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any
+
+from adjoint.backends.llvm.layout import Ints, View, picked, steps, through, whole
+from adjoint.backends.llvm.products import Product, as_product, copied, looped
+from adjoint.core.graph import Node, Pick
+from adjoint.core.program import Graph
+from adjoint.core.types import Shape
+from adjoint.ops.contract import Contract
+from adjoint.ops.extreme import Max, Min
+from adjoint.ops.product import Prod
+from adjoint.ops.reduce import Sum
+from adjoint.ops.truth import AllTrue, AnyTrue
+
+REDUCTIONS = (Sum, Max, Min, Prod, AllTrue, AnyTrue)
+SERIAL = 1 << 14
+"""A domain of more elements is not reduced to a single value by the group that computes it: one
+group of rows is walked by one worker."""
+
+
+@dataclass(eq=False, slots=True)
+class Group:
+    """Nodes that one kernel computes.
+
+    Attributes:
+        kind: ``"loop"``, or the kind of the only member's card.
+        position: place in the order of execution.
+        domain: sizes of the axes that the loop walks over, without those of size 1.
+        reduced: which of them are summed over; None while no member reduces.
+        plan: for other kinds, how the node is computed.
+        members: the nodes, in an order in which they can be computed.
+        stored: the members whose values others need.
+    """
+
+    kind: str
+    position: int
+    domain: Shape = ()
+    reduced: Ints | None = None
+    plan: Any = None
+    members: dict[Node, None] = field(default_factory=dict)
+    stored: dict[Node, None] = field(default_factory=dict)
+
+    @property
+    def row(self) -> Shape:
+        """Sizes of the axes that are not reduced."""
+        return tuple(n for a, n in enumerate(self.domain) if a not in (self.reduced or ()))
+
+
+def squeezed(shape: Shape) -> Shape:
+    """The sizes other than 1."""
+    return tuple(n for n in shape if n != 1)
+
+
+def walk(view: View, domain: Shape, shape: Shape) -> Ints:
+    """Strides of an operand along the axes of a domain.
+
+    Args:
+        view: the operand.
+        domain: sizes of the loop.
+        shape: the shape that the operand broadcasts to; the domain without its axes of size 1.
+    """
+    lead = len(shape) - len(view.shape)
+    strides = (0,) * lead + tuple(
+        0 if n == 1 else s for n, s in zip(view.shape, view.strides, strict=True)
+    )
+    return tuple(s for n, s in zip(shape, strides, strict=True) if n != 1)
+
+
+class Grouping:
+    """The groups of a graph.
+
+    Args:
+        graph: what to compute.
+        fits: whether a node can be computed inside a loop (its scalar body exists).
+    """
+
+    def __init__(self, graph: Graph, fits: Callable[[Node], bool]) -> None:
+        self.graph = graph
+        self.fits = fits
+        self.groups: list[Group] = []
+        self.home: dict[Node, Group] = {}
+        self.views: dict[Node, View] = {node: whole(node) for node in graph.inputs}
+        for node in graph.constants:
+            self.views[node] = whole(node)
+        for node in graph.nodes:
+            self._place(node)
+        for node in graph.outputs:
+            self.need(self.views[node].base)
+
+    # -- views ---------------------------------------------------------------------------------
+
+    def operands(self, node: Node) -> list[Any]:
+        """Views of the operands; Python scalars stand for themselves."""
+        return [self.views[x] if isinstance(x, Node) else x for x in node.inputs]
+
+    def need(self, base: Node) -> None:
+        """Note that a value is read outside of its group."""
+        group = self.home.get(base)
+        if group is not None:
+            group.stored[base] = None
+
+    def _place(self, node: Node) -> None:
+        if isinstance(node.op, Pick):
+            owner = node.inputs[0]
+            view = picked(node, self.views[owner]) if owner in self.views else None
+            if view is None:
+                view = whole(node)
+                self.home[node] = self.home[owner]
+                self.home[owner].stored[node] = None
+            self.views[node] = view
+            return
+        if type(node.op).__name__ == "Split":
+            self.views[node] = self.views[node.inputs[0]]
+            return
+        xs = self.operands(node)
+        if len(xs) == 1 and isinstance(xs[0], View):
+            view = through(node.op, xs[0], node)
+            if view is not None:
+                self.views[node] = view
+                return
+        if node.dtype is not None:
+            self.views[node] = whole(node)
+        if loops(node) and self.fits(node):
+            self._join(node, xs)
+        elif isinstance(node.op, Contract) and self.fits(node):
+            self._contract(node, xs)
+        else:
+            self._alone(node, xs)
+
+    def _contract(self, node: Node, xs: Sequence[Any]) -> None:
+        """A product for BLAS, with copies of operands where it needs them, or a loop."""
+        plan = as_product(node, xs[0], xs[1], whole(node))
+        if isinstance(plan, Product):
+            self._alone(node, xs).plan = plan
+            return
+        pieces = looped(node) if plan is None else copied(node, plan)
+        for piece in pieces:
+            self._place(piece)
+        self.views[node] = self.views[pieces[-1]]
+
+    def literal(self, view: View) -> Any:
+        """The number behind a view of a constant with one element; None for anything else."""
+        if view.base not in self.graph.constants or view.base.size != 1:
+            return None
+        return self.graph.constants[view.base].value.reshape(-1)[0]
+
+    # -- groups --------------------------------------------------------------------------------
+
+    def _alone(self, node: Node, xs: Sequence[Any]) -> Group:
+        group = Group(node.op.kind or "call", len(self.groups))
+        self.groups.append(group)
+        group.members[node] = None
+        if node.dtype is not None:
+            group.stored[node] = None
+        self.home[node] = group
+        for x in xs:
+            if isinstance(x, View):
+                self.need(x.base)
+        return group
+
+    def _join(self, node: Node, xs: Sequence[Any]) -> None:
+        views = [x for x in xs if isinstance(x, View)]
+        shape, reduced = domain_of(node, views)
+        homes = {self.home[v.base] for v in views if v.base in self.home}
+        last = max((g.position for g in homes), default=-1)
+        for group in self._candidates(last, views):
+            if self._fit(group, node, views, shape, reduced):
+                break
+        else:
+            group = Group("loop", len(self.groups), squeezed(shape), reduced)
+            self.groups.append(group)
+        if group.reduced is None and reduced is not None:
+            group.reduced = reduced
+        group.members[node] = None
+        self.home[node] = group
+        for view in views:
+            if self.home.get(view.base) is not group:
+                self.need(view.base)
+
+    def _candidates(self, last: int, views: Sequence[View]) -> list[Group]:
+        """Groups that may take a node whose operands are ready at position `last`."""
+        out: list[Group] = []
+        if last >= 0:
+            out.append(self.groups[last])
+        # a later group that reads what this node reads: the values pass through the cache once
+        out += [g for g in self.groups[last + 1 :][-8:] if g.kind == "loop"]
+        return [g for g in out if g.kind == "loop"]
+
+    def _fit(
+        self, group: Group, node: Node, views: Sequence[View], shape: Shape, reduced: Ints | None
+    ) -> bool:
+        domain = squeezed(shape)
+        if reduced is not None:
+            if domain != group.domain or group.reduced not in (None, reduced):
+                return False
+            kept = prod(n for a, n in enumerate(domain) if a not in reduced)
+            if group.reduced is None and (kept == 1 or not reduced) and prod(domain) > SERIAL:
+                return False
+        at_row = domain != group.domain
+        if at_row and (group.reduced is None or domain != group.row):
+            return False
+        rows = group.reduced if reduced is None else reduced
+        touched = False
+        for view in views:
+            if self.home.get(view.base) is not group:
+                continue
+            touched = True
+            if not aligned(view, shape, group, rows, at_row):
+                return False
+        if touched:
+            return True
+        # unrelated work shares a loop only where it shares a reading
+        read = {v.base for m in group.members for v in self.operands(m) if isinstance(v, View)}
+        return any(v.base in read and prod(v.shape) > 1 for v in views)
+
+
+def loops(node: Node) -> bool:
+    """Whether a node is a loop over scalars: a map, a reduction, a copy of a view."""
+    return node.op.kind == "map" or isinstance(node.op, REDUCTIONS) or is_copy(node)
+
+
+def is_copy(node: Node) -> bool:
+    """Whether a node only moves elements."""
+    return type(node.op).__name__ in ("Reshape",)
+
+
+def domain_of(node: Node, views: Sequence[View]) -> tuple[Shape, Ints | None]:
+    """The shape that a node's loop walks over, and the squeezed axes that it reduces."""
+    if isinstance(node.op, REDUCTIONS):
+        shape = views[0].shape
+        kept = [a for a, n in enumerate(shape) if n != 1]
+        axes = tuple(kept.index(a) for a in sorted(node.op.axes) if shape[a] != 1)
+        return shape, axes or None
+    if is_copy(node):
+        return views[0].shape, None
+    return node.shape, None
+
+
+def aligned(view: View, shape: Shape, group: Group, reduced: Ints | None, at_row: bool) -> bool:
+    """Whether an operand that the same group computes is at the point where it is needed."""
+    base = view.base
+    domain = group.row if at_row else group.domain
+    strides = walk(view, domain, shape)
+    if view.offset:
+        return False
+    size = squeezed(base.shape)
+    if size == domain and strides == steps(domain):
+        return True
+    if at_row or reduced is None:
+        return False
+    row = tuple(n for a, n in enumerate(group.domain) if a not in reduced)
+    kept = iter(steps(row))
+    return size == row and strides == tuple(
+        0 if a in reduced else next(kept) for a in range(len(domain))
+    )

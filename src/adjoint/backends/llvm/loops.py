@@ -1,0 +1,528 @@
+"""Loop kernels: a group of maps and reductions as one function over a range of rows.
+
+The kernel of a group is ``void kernel(pointers..., begin, end)``. Its units are the rows that
+remain when the reduced axes are taken away (all but the last axis where nothing is reduced), so
+that any range of them can be computed apart from the others. A row is walked once for each *phase*:
+what depends on a reduced value waits for the phase after the one that reduces it.
+
+If the last axis is reduced, sums are held in registers. If it is kept, a unit is a block of
+columns, and sums are short arrays on the stack that stay in the cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+
+from adjoint.backends.llvm import scalars
+from adjoint.backends.llvm.groups import REDUCTIONS, Group, Grouping, is_copy, squeezed, walk
+from adjoint.backends.llvm.layout import Ints, View, steps
+from adjoint.backends.llvm.nest import I64, PTR, Nest, constant, index, ll
+from adjoint.backends.llvm.scalar_cards import body
+from adjoint.core.bind import SCALARS
+from adjoint.core.graph import Node
+from adjoint.core.types import DType, Shape, promote
+
+LANES = 64
+"""Columns of a block, where the last axis is kept."""
+SCRATCH = 8192
+"""Elements of a row that may be kept on the stack from one phase to the next."""
+DEAR = 4
+"""Operations from which on an element is kept rather than computed again."""
+FAST = ("reassoc", "nsz")
+
+
+class LoopKernel:
+    """The function that computes one group.
+
+    Args:
+        module: where the function goes.
+        name: of the function.
+        group: what to compute.
+        grouping: the views of all nodes.
+        parameters: for each value that is read or stored, the number of its pointer.
+    """
+
+    def __init__(
+        self,
+        module: Any,
+        name: str,
+        group: Group,
+        grouping: Grouping,
+        parameters: dict[Node, int],
+    ) -> None:
+        self.group, self.grouping, self.parameters = group, grouping, parameters
+        count = len(set(parameters.values()))
+        kind = ir.FunctionType(ir.VoidType(), [PTR] * count + [I64, I64])
+        self.function: Any = ir.Function(module, kind, name)
+        self.function.linkage = "internal"
+        self.function.attributes.add("noinline")
+        for arg in self.function.args[:count]:
+            arg.add_attribute("noalias")
+        self.pointers = self.function.args[:count]
+        self.members = list(group.members)
+        self.rows = {m for m in self.members if self._is_row(m)}
+        self.ready = self._phases()
+        self.sizes, self.reduced, self.merged = self._collapse()
+        self.nest = Nest(self.function)
+        self.at: dict[int, tuple[Any, int]] = {}  # axis -> its index and level, while it is open
+        self.held: dict[Node, Any] = {}  # values of rows: numbers, or arrays of a block
+        self.kept: dict[Node, Any] = {}  # elements of a row, on the stack
+        self.phase = 0
+        self.lane0: Any = None
+        columns = bool(self.reduced) and len(self.sizes) - 1 not in self.reduced
+        self.lane = len(self.sizes) - 1 if columns else None
+        self._emit()
+
+    # -- what is where -------------------------------------------------------------------------
+
+    def _is_row(self, node: Node) -> bool:
+        if isinstance(node.op, REDUCTIONS) and self._axes(node):
+            return True
+        shape = self._shape(node)
+        return self.group.reduced is not None and squeezed(shape) != self.group.domain
+
+    def _axes(self, node: Node) -> bool:
+        """Whether a reduction reduces anything: axes of size 1 need no loop."""
+        shape = self.grouping.operands(node)[0].shape
+        return any(shape[a] != 1 for a in node.op.axes)
+
+    def _shape(self, node: Node) -> Shape:
+        """The shape that the loop of a member walks over."""
+        if isinstance(node.op, REDUCTIONS) or is_copy(node):
+            return self.grouping.operands(node)[0].shape
+        return node.shape
+
+    def _phases(self) -> dict[Node, int]:
+        """The first phase in which each member is known."""
+        ready: dict[Node, int] = {}
+        for node in self.members:
+            at = 0
+            for x in self.grouping.operands(node):
+                if isinstance(x, View) and x.base in ready:
+                    at = max(at, ready[x.base])
+            ready[node] = at + (isinstance(node.op, REDUCTIONS) and self._axes(node))
+        return ready
+
+    def _strides(self, node: Node, view: View) -> Ints:
+        """Strides of an operand along the axes of the group's domain."""
+        group = self.group
+        shape = self._shape(node)
+        found = walk(view, group.domain, shape)
+        is_reduction = isinstance(node.op, REDUCTIONS) and self._axes(node)
+        if node in self.rows and not is_reduction:
+            kept = iter(found)
+            reduced = group.reduced or ()
+            return tuple(0 if a in reduced else next(kept) for a in range(len(group.domain)))
+        return found
+
+    def _collapse(self) -> tuple[Shape, Ints, list[int]]:
+        """Neighbouring axes that every operand walks through as one are one."""
+        domain, reduced = self.group.domain, self.group.reduced or ()
+        walks = {steps(domain)}
+        if reduced:
+            kept = iter(steps(self.group.row))
+            walks.add(tuple(0 if a in reduced else next(kept) for a in range(len(domain))))
+        for node in self.members:
+            for x in self.grouping.operands(node):
+                if isinstance(x, View):
+                    walks.add(self._strides(node, x))
+        sizes: list[int] = []
+        last: list[int] = []  # for each new axis, the old axis whose stride it has
+        for a, n in enumerate(domain):
+            joins = (
+                sizes
+                and (a in reduced) == (last[-1] in reduced)
+                and all(w[last[-1]] == w[a] * n for w in walks)
+            )
+            if joins:
+                sizes[-1] *= n
+                last[-1] = a
+            else:
+                sizes.append(n)
+                last.append(a)
+        return tuple(sizes), tuple(i for i, a in enumerate(last) if a in reduced), last
+
+    # -- units ---------------------------------------------------------------------------------
+
+    @property
+    def outer(self) -> list[int]:
+        """The axes that units count: all that are kept, but for the last where it is a loop."""
+        kept = [a for a in range(len(self.sizes)) if a not in self.reduced]
+        if self.reduced:
+            return kept[:-1] if self.lane is not None else kept
+        return kept[:-1]
+
+    @property
+    def units(self) -> int:
+        """How many units the kernel has."""
+        sizes = self.sizes
+        if self._flat:
+            return sizes[0]
+        blocks = -(-sizes[-1] // LANES) if self.lane is not None else 1
+        return prod(sizes[a] for a in self.outer) * blocks
+
+    @property
+    def _flat(self) -> bool:
+        """Whether the whole domain is one axis of which nothing is reduced."""
+        return len(self.sizes) == 1 and not self.reduced
+
+    @property
+    def work(self) -> int:
+        """Elements of a unit, weighted by what their scalars cost."""
+        flops = sum(getattr(m.op, "flops", 1) for m in self.members)
+        each = prod(self.sizes) // max(self.units, 1)
+        return max(each, 1) * max(flops, 1)
+
+    # -- emission ------------------------------------------------------------------------------
+
+    def _emit(self) -> None:
+        begin, end = self.function.args[-2:]
+        nest = self.nest
+        if self._flat:
+            i = nest.open(begin, end)
+            self.at = {0: (i, nest.depth)}
+            for node in self.members:
+                if node in self.group.stored:
+                    self._store(node, self._member(node))
+            nest.close()
+        else:
+            unit = nest.open(begin, end)
+            self._unravel(unit)
+            self._unit()
+            nest.close()
+        nest.inner.ret_void()
+
+    def _unravel(self, unit: Any) -> None:
+        """The indices of a unit along the kept axes, from its number."""
+        b, level = self.nest.inner, self.nest.depth
+        rest = unit
+        if self.lane is not None:
+            blocks = index(-(-self.sizes[-1] // LANES))
+            first = b.mul(b.urem(rest, blocks), index(LANES))
+            rest = b.udiv(rest, blocks)
+            size = index(self.sizes[-1])
+            stop = b.add(first, index(LANES))
+            stop = b.select(b.icmp_signed("<", stop, size), stop, size)
+            self.lane0, self.lane1 = first, stop
+        for a in reversed(self.outer):
+            if a == self.outer[0]:
+                self.at[a] = (rest, level)
+            else:
+                n = index(self.sizes[a])
+                self.at[a] = (b.urem(rest, n), level)
+                rest = b.udiv(rest, n)
+
+    def _unit(self) -> None:
+        if self.lane is not None:
+            self._finish_rows(0)
+        elif any(m in self.rows and self.ready[m] == 0 for m in self.group.stored):
+            self._store_rows(0)
+        last = max(self.ready.values(), default=0)
+        for phase in range(last + 1):
+            self.phase = phase
+            self._walk_row(phase)
+            if self.lane is not None:
+                self._finish_rows(phase + 1)
+            else:
+                self._store_rows(phase + 1)
+
+    def _sums(self, phase: int) -> list[Node]:
+        return [
+            m
+            for m in self.members
+            if isinstance(m.op, REDUCTIONS) and m in self.rows and self.ready[m] == phase + 1
+        ]
+
+    def _walk_row(self, phase: int) -> None:
+        """One pass over a row: what can be stored or summed in this phase."""
+        stored = [
+            m
+            for m in self.group.stored
+            if m not in self.rows and self.ready[m] == phase
+        ]
+        keep = [m for m in self.members if self._worth_keeping(m, phase)]
+        sums = self._sums(phase)
+        if not (stored or sums or keep):
+            return
+        nest = self.nest
+        for node in sums:
+            self._start(node)
+        loops = list(self.reduced) or list(range(len(self.sizes)))[-1:]
+        for a in loops:
+            self.at[a] = (nest.open(index(0), index(self.sizes[a])), nest.depth)
+        if self.lane is not None:
+            self.at[self.lane] = (nest.open(self.lane0, self.lane1), nest.depth)
+        for node in keep:
+            self.kept[node] = nest.local(ll(node.dtype), self._row_size)
+            value = self._member(node)[0]
+            nest.inner.store(value, self._scratch(node))
+        for node in stored:
+            self._store(node, self._member(node))
+        for node in sums:
+            self._add(node)
+        if self.lane is not None:
+            nest.close()
+            del self.at[self.lane]
+        for a in reversed(loops):
+            nest.close()
+            del self.at[a]
+        if self.lane is None:
+            for node in sums:
+                self.held[node] = nest.inner.load(self.held[node], typ=ll(node.dtype))
+
+    # -- rows ----------------------------------------------------------------------------------
+
+    def _start(self, node: Node) -> None:
+        """The accumulator of a reduction, at its neutral element."""
+        t = ll(node.dtype)
+        start = constant(neutral(node.op, node.dtype), node.dtype)
+        if self.lane is None:
+            self.held[node] = memory = self.nest.local(t, 1)
+            self.nest.inner.store(start, memory)
+            return
+        self.held[node] = memory = self.nest.local(t, LANES)
+        i = self.nest.open(index(0), index(LANES))
+        self.nest.inner.store(start, self.nest.inner.gep(memory, [i], source_etype=t))
+        self.nest.close()
+
+    def _lane(self, node: Node) -> Any:
+        """The place of the current column in an array of a block."""
+        b = self.nest.inner
+        at = b.sub(self.at[self.lane][0], self.lane0)  # type: ignore[index]
+        return b.gep(self.held[node], [at], source_etype=ll(node.dtype))
+
+    def _add(self, node: Node) -> None:
+        b = self.nest.inner
+        t = ll(node.dtype)
+        memory = self.held[node] if self.lane is None else self._lane(node)
+        x, _ = self._operand(node, self.grouping.operands(node)[0], node.dtype)
+        b = self.nest.inner
+        b.store(combine(b, node, b.load(memory, typ=t), x), memory)
+
+    def _store_rows(self, phase: int) -> None:
+        for node in self.group.stored:
+            if node in self.rows and self.ready[node] == phase:
+                self._store(node, self._member(node))
+
+    def _finish_rows(self, phase: int) -> None:
+        """Compute the rows that this phase completes, a block at a time."""
+        wanted = [
+            m
+            for m in self.members
+            if m in self.rows
+            and self.ready[m] == phase
+            and (m in self.group.stored or m not in self.held)
+        ]
+        if not wanted:
+            return
+        nest = self.nest
+        assert self.lane is not None
+        for node in wanted:
+            if node not in self.held:
+                self.held[node] = nest.local(ll(node.dtype), LANES)
+        self.at[self.lane] = (nest.open(self.lane0, self.lane1), nest.depth)
+        for node in wanted:
+            reduction = isinstance(node.op, REDUCTIONS) and self._axes(node)
+            value = self._held_value(node) if reduction else self._compute(node)
+            if not reduction:
+                nest.inner.store(value[0], self._lane(node))
+                nest.caches[-1][node, "row"] = value
+            if node in self.group.stored:
+                self._store(node, value)
+        nest.close()
+        del self.at[self.lane]
+
+    def _held_value(self, node: Node) -> tuple[Any, int]:
+        depth = self.nest.depth
+        found = self.nest.caches[-1].get((node, "row"))
+        if found is None:
+            found = (self.nest.inner.load(self._lane(node), typ=ll(node.dtype)), depth)
+            self.nest.caches[-1][node, "row"] = found
+        return found
+
+    # -- elements that are kept between phases -------------------------------------------------
+
+    @property
+    def _row_size(self) -> int:
+        return prod(self.sizes[a] for a in self.reduced)
+
+    def _worth_keeping(self, node: Node, phase: int) -> bool:
+        if node in self.rows or node in self.group.stored or self.ready[node] != phase:
+            return False
+        if self.lane is not None or not self.reduced or self._row_size > SCRATCH:
+            return False
+        if getattr(node.op, "flops", 1) < DEAR:
+            return False
+        later = [m for m in self.members if self.ready[m] > phase]
+        return any(
+            isinstance(x, View)
+            and x.base is node
+            and self.ready[m] - (m in self.rows and isinstance(m.op, REDUCTIONS)) > phase
+            for m in later
+            for x in self.grouping.operands(m)
+        )
+
+    def _scratch(self, node: Node) -> Any:
+        b = self.nest.inner
+        at: Any = index(0)
+        for a, step in zip(self.reduced, steps([self.sizes[a] for a in self.reduced]), strict=True):
+            at = b.add(at, b.mul(self.at[a][0], index(step)))
+        return b.gep(self.kept[node], [at], source_etype=ll(node.dtype))
+
+    # -- values --------------------------------------------------------------------------------
+
+    def _member(self, node: Node) -> tuple[Any, int]:
+        """The value of a member at the current point, and the level that it was computed at."""
+        if node in self.rows:
+            if self.lane is not None:
+                return self._held_value(node) if node in self.held else self._compute(node)
+            if node in self.held:
+                return self.held[node], 1
+            return self._compute(node)
+        if self.ready[node] < self.phase:
+            if node in self.kept:
+                depth = self.nest.depth
+                load = lambda b: b.load(self._scratch(node), typ=ll(node.dtype))  # noqa: E731
+                return self.nest.once(depth, (node, "kept"), load), depth
+            if node in self.group.stored:
+                return self._load(node, self._collapsed(steps(self.group.domain)), 0)
+        return self._compute(node)
+
+    def _compute(self, node: Node) -> tuple[Any, int]:
+        for cache in reversed(self.nest.caches):
+            if node in cache:
+                return cache[node]
+        if is_copy(node) or isinstance(node.op, REDUCTIONS):
+            found = self._operand(node, self.grouping.operands(node)[0], node.dtype)
+            if isinstance(node.op, REDUCTIONS):
+                found = (combine_first(self.nest.builders[found[1]], node, found[0]), found[1])
+        else:
+            found = self._map(node)
+        self.nest.caches[found[1]][node] = found
+        return found
+
+    def _map(self, node: Node) -> tuple[Any, int]:
+        dtype = operand_dtype(node)
+        xs = [
+            self._operand(node, x, dtype) for x in self.grouping.operands(node)
+        ]
+        level = max((level for _, level in xs), default=0)
+        b = self.nest.builders[level]
+        return body(b, node.op, dtype, node.dtype, [x for x, _ in xs]), level
+
+    def _operand(self, node: Node, x: Any, dtype: DType) -> tuple[Any, int]:
+        if not isinstance(x, View):
+            return constant(x, dtype), 0
+        if x.base in self.group.members:
+            return self._member(x.base)
+        known = self.grouping.literal(x)
+        if known is not None:
+            return constant(known, x.base.dtype), 0
+        return self._load(x.base, self._collapsed(self._strides(node, x)), x.offset)
+
+    # -- memory --------------------------------------------------------------------------------
+
+    def _collapsed(self, strides: Ints) -> Ints:
+        return tuple(strides[a] for a in self.merged)
+
+    def _address(self, base: Node, strides: Ints, offset: int) -> tuple[Any, int]:
+        """The address of an element, and the level of the innermost axis that it depends on."""
+        nest = self.nest
+        terms: dict[int, list[tuple[int, Any]]] = {}
+        for a, s in enumerate(strides):
+            if s and self.sizes[a] != 1:
+                i, level = self.at[a]
+                terms.setdefault(level, []).append((s, i))
+        pointer = self.pointers[self.parameters[base]]
+        t = ll(base.dtype)
+        key: tuple[Any, ...] = (base, offset)
+        level = 0
+        if offset:
+            pointer = nest.once(
+                0, key, lambda b: b.gep(pointer, [index(offset)], source_etype=t)
+            )
+        for level in sorted(terms):
+            key = (*key, level, tuple((s, id(i)) for s, i in terms[level]))
+
+            def further(b: Any, before: Any = pointer, at: int = level) -> Any:
+                total: Any = None
+                for s, i in terms[at]:
+                    term = i if s == 1 else b.mul(i, index(s), flags=("nsw",))
+                    total = term if total is None else b.add(total, term, flags=("nsw",))
+                return b.gep(before, [total], source_etype=t)
+
+            pointer = nest.once(level, key, further)
+        return pointer, level
+
+    def _load(self, base: Node, strides: Ints, offset: int) -> tuple[Any, int]:
+        pointer, level = self._address(base, strides, offset)
+        key = ("load", id(pointer))
+        t = ll(base.dtype)
+        return self.nest.once(level, key, lambda b: b.load(pointer, typ=t)), level
+
+    def _store(self, node: Node, value: tuple[Any, int]) -> None:
+        if node in self.rows:
+            reduced = self.group.reduced or ()
+            kept = iter(steps(self.group.row))
+            full = tuple(
+                0 if a in reduced else next(kept) for a in range(len(self.group.domain))
+            )
+        else:
+            full = steps(self.group.domain)
+        pointer, _ = self._address(node, self._collapsed(full), 0)
+        self.nest.inner.store(value[0], pointer)
+
+
+def operand_dtype(node: Node) -> DType:
+    """The common dtype in which a map computes."""
+    xs = node.inputs[1:] if node.op.llvm == "select" else node.inputs
+    types = [x.dtype for x in xs if isinstance(x, Node)]
+    if not types:
+        return node.dtype  # type: ignore[return-value]
+    return promote(*[x if x.__class__ in SCALARS else x.dtype for x in xs])
+
+
+def neutral(op: Any, dtype: DType) -> Any:
+    """The value that a reduction starts from."""
+    if op.llvm in ("add", "or"):
+        return 0
+    if op.llvm in ("mul", "and"):
+        return 1
+    if dtype.kind == "f":
+        return -np.inf if op.llvm == "max" else np.inf
+    if dtype.kind == "b":
+        return op.llvm == "min"
+    limits = np.iinfo(dtype)
+    return limits.min if op.llvm == "max" else limits.max
+
+
+def combine(b: Any, node: Node, total: Any, x: Any) -> Any:
+    """One more element of a reduction."""
+    kind, dtype = node.op.llvm, node.dtype
+    assert dtype is not None
+    if kind in ("or", "and"):
+        x = combine_first(b, node, x)
+        return b.or_(total, x) if kind == "or" else b.and_(total, x)
+    if kind in ("max", "min"):
+        return scalars.emit(b, kind, dtype, [total, x])
+    if dtype.kind == "f":
+        return (b.fadd if kind == "add" else b.fmul)(total, x, flags=FAST)
+    return (b.add if kind == "add" else b.mul)(total, x)
+
+
+def combine_first(b: Any, node: Node, x: Any) -> Any:
+    """A single element as the result of a reduction: its truth, for `any` and `all`."""
+    if node.op.llvm not in ("or", "and"):
+        return x
+    dtype = node.inputs[0].dtype
+    return scalars.emit_cast(b, x, dtype, np.dtype(bool))
+
+
+def reduces(nodes: Sequence[Node]) -> bool:
+    """Whether any of the nodes is a reduction."""
+    return any(isinstance(n.op, REDUCTIONS) for n in nodes)

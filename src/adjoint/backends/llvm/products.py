@@ -1,0 +1,168 @@
+"""Products: which contractions BLAS computes, on which matrices, and which become loops.
+
+BLAS takes matrices whose rows or columns lie one behind the other: transposes and slices of this
+kind are arguments of the call. An operand that lies otherwise is copied first. Products that are
+too small for a call, sum nothing, or are of integers become a map and a sum, which fuse with what is
+around them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+from adjoint.backends.llvm.layout import Ints, View
+from adjoint.core.graph import Node
+from adjoint.ops.bilinear import roles, split
+from adjoint.ops.shape import Expand, Permute, Reshape
+from adjoint.ops.arithmetic import MULTIPLY
+from adjoint.ops.families import CAST, SCALE
+from adjoint.ops.reduce import Sum
+
+SMALL = 1 << 13
+"""Multiplications and additions below which a call costs more than a loop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """An operand as BLAS sees it.
+
+    Attributes:
+        view: where it lies.
+        transposed: whether its columns, not its rows, lie one behind the other.
+        lead: elements from one row (or column) to the next.
+        batch: strides along the batch axes.
+    """
+
+    view: View
+    transposed: bool
+    lead: int
+    batch: Ints
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """One call of `gemm` for each element of `batch`: ``out[m, n] = x[m, k] @ y[k, n]``."""
+
+    x: Matrix
+    y: Matrix
+    out: Matrix
+    m: int
+    n: int
+    k: int
+    batch: Ints
+
+
+def merged(letters: str, sizes: dict[str, int], strides: dict[str, int]) -> int | None:
+    """The stride of several axes as one; None if they do not lie one behind the other."""
+    axes = [(sizes[c], strides[c]) for c in letters if sizes[c] != 1]
+    for (_, outer), (n, inner) in zip(axes, axes[1:], strict=False):
+        if outer != n * inner:
+            return None
+    return axes[-1][1] if axes else 1
+
+
+def matrix(
+    view: View, letters: str, rows: str, columns: str, batch: str, sizes: dict[str, int]
+) -> Matrix | None:
+    """An operand as a matrix for BLAS; None if it does not lie that way."""
+    strides = dict(zip(letters, view.strides, strict=True))
+    down, across = merged(rows, sizes, strides), merged(columns, sizes, strides)
+    if down is None or across is None:
+        return None
+    m, n = (prod(sizes[c] for c in part) for part in (rows, columns))
+    at = tuple(strides[c] for c in batch)
+    if (across == 1 or n == 1) and (down >= n or m == 1):
+        return Matrix(view, False, max(down if m > 1 else n, n, 1), at)
+    if (down == 1 or m == 1) and (across >= m or n == 1):
+        return Matrix(view, True, max(across if n > 1 else m, m, 1), at)
+    return None
+
+
+def as_product(node: Node, x: View, y: View, out: View) -> Product | tuple[bool, bool] | None:
+    """How BLAS computes a contraction.
+
+    Returns:
+        The call; or which of the operands must be copied first; or None where it is a loop.
+    """
+    spec = node.op.spec
+    part = roles(spec)
+    a, b, o = split(spec)
+    sizes = dict(zip(a, x.shape, strict=True)) | dict(zip(b, y.shape, strict=True))
+    if not part.inner or node.dtype is None or node.dtype.char not in "fd":
+        return None
+    work = 2 * prod(sizes.values())
+    if work < SMALL or 0 in sizes.values() or not (part.left or part.right):
+        return None
+    left = "".join(c for c in o if c in part.left)
+    right = "".join(c for c in o if c in part.right)
+    target = matrix(out, o, left, right, part.batch, sizes)
+    if target is None:
+        return None
+    if target.transposed:  # BLAS writes rows: compute the transposed product instead
+        x, y, a, b, left, right = y, x, b, a, right, left
+        target = matrix(out, o, left, right, part.batch, sizes)
+        assert target is not None
+    mx = matrix(x, a, left, part.inner, part.batch, sizes)
+    my = matrix(y, b, part.inner, right, part.batch, sizes)
+    if mx is None or my is None:
+        copies = (mx is None, my is None)
+        return copies[::-1] if a is not split(spec)[0] else copies
+    size = {c: prod(sizes[i] for i in part_) for c, part_ in zip("mnk", (left, right, part.inner))}
+    batch = tuple(sizes[c] for c in part.batch)
+    return Product(mx, my, target, size["m"], size["n"], size["k"], batch)
+
+
+def new_node(op: object, *inputs: Node, like: Node) -> Node:
+    """A node made by the back end, on the line of the node that it helps to compute."""
+    t = op.out_type(*[x.type for x in inputs])  # type: ignore[attr-defined]
+    return Node(op, inputs, (t, *[x.type for x in inputs]), 0, t.shape, t.dtype, like.code, like.offset)
+
+
+def copied(node: Node, which: tuple[bool, bool]) -> list[Node]:
+    """The nodes that compute a contraction of operands that are first put in order."""
+    spec = node.op.spec
+    part = roles(spec)
+    letters = list(split(spec))
+    made: list[Node] = []
+    inputs = list(node.inputs)
+    for i, side in enumerate((part.left, part.right)):
+        if which[i]:
+            want = part.batch + "".join(c for c in letters[2] if c in side) + part.inner
+            order = tuple(letters[i].index(c) for c in want)
+            made.append(new_node(Permute(order), inputs[i], like=node))
+            made.append(new_node(CAST[made[-1].dtype], made[-1], like=node))
+            inputs[i], letters[i] = made[-1], want
+    op = type(node.op)(f"{letters[0]},{letters[1]}->{letters[2]}", node.op.strong)
+    return [*made, new_node(op, *inputs, like=node)]
+
+
+def looped(node: Node) -> list[Node]:
+    """The nodes that compute a contraction as a map and a sum."""
+    a, b, o = split(node.op.spec)
+    part = roles(node.op.spec)
+    x, y = node.inputs
+    sizes = dict(zip(a, x.shape, strict=True)) | dict(zip(b, y.shape, strict=True))
+    domain = o + part.inner
+    shape = tuple(sizes[c] for c in domain)
+    made: list[Node] = []
+    spread: list[Node] = []
+    for operand, letters in ((x, a), (y, b)):
+        want = "".join(c for c in domain if c in letters)
+        made.append(new_node(Permute(tuple(letters.index(c) for c in want)), operand, like=node))
+        axes = tuple(i for i, c in enumerate(domain) if c not in letters)
+        made.append(new_node(Expand(shape, axes), made[-1], like=node))
+        spread.append(made[-1])
+    if node.op.strong >= 0:
+        ct, other = spread if node.op.strong == 0 else reversed(spread)
+        made.append(new_node(SCALE, ct, other, like=node))
+    else:
+        made.append(new_node(MULTIPLY, *spread, like=node))
+    if part.inner:
+        axes = tuple(range(len(o), len(domain)))
+        made.append(new_node(Sum(axes), made[-1], like=node))
+    elif node.dtype != made[-1].dtype:
+        made.append(new_node(CAST[node.dtype], made[-1], like=node))
+    if made[-1].shape != node.shape:
+        made.append(new_node(Reshape(node.shape), made[-1], like=node))
+    return made

@@ -1,0 +1,416 @@
+"""Programs: a graph as one native function over a block of addresses.
+
+The block holds the address of the arena, of the constants, and the identity of the array object of
+each input and output; the function reads the arrays' data pointers itself. What the back end cannot
+compute is left to the interpreter, between two native stretches.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+
+from adjoint.backends.llvm import blas, build, threads
+from adjoint.backends.llvm.groups import Group, Grouping, loops
+from adjoint.backends.llvm.layout import View
+from adjoint.backends.llvm.loops import LoopKernel, operand_dtype
+from adjoint.backends.llvm.nest import I8, I64, PTR, index, ll
+from adjoint.backends.llvm.products import Product
+from adjoint.backends.llvm.scalar_cards import known
+from adjoint.core.graph import Node, Pick
+from adjoint.core.program import Graph
+from adjoint.ops.families import CAST
+from adjoint.passes.memory import Life, aligned, arrange
+
+PARALLEL = 1 << 15
+"""Operations from which on a loop is shared among the workers."""
+GRAIN = 1 << 13
+"""Operations that a worker takes at least."""
+HEADER = object.__basicsize__
+"""Bytes of an object before its first field: of an array, the address of its data."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a value lies: a slot of the block, and bytes from its address."""
+
+    slot: int
+    offset: int = 0
+
+
+def fits(node: Node) -> bool:
+    """Whether the back end has a loop for a node."""
+    if node.dtype is None or ll(node.dtype) is None:
+        return False
+    types = [x.dtype for x in node.inputs if isinstance(x, Node)]
+    if any(t is None or ll(t) is None for t in types):
+        return False
+    if node.op.kind == "map":
+        return known(node.op, operand_dtype(node), node.dtype)
+    return True
+
+
+def own_outputs(graph: Graph) -> Graph:
+    """The graph with a copy for each output that is not computed as a value of its own."""
+    taken: set[Node] = set()
+    outputs: list[Node] = []
+    extra: list[Node] = []
+    grouping = Grouping(graph, fits)
+    for node in graph.outputs:
+        view = grouping.views[node]
+        if not view.contiguous or view.base not in grouping.home or view.base in taken:
+            t = node.type
+            copy = Node(CAST[t.dtype], (node,), (t, t), 0, t.shape, t.dtype, node.code, node.offset)
+            extra.append(copy)
+            node = copy
+        else:
+            taken.add(view.base)
+        outputs.append(node)
+    if not extra:
+        return graph
+    return Graph(graph.inputs, (*graph.nodes, *extra), tuple(outputs), graph.constants)
+
+
+class Program:
+    """Machine code for a graph.
+
+    Args:
+        graph: what to compute.
+        donated: for an input, the output that may take its place in memory.
+    """
+
+    def __init__(self, graph: Graph, donated: dict[int, int] | None = None) -> None:
+        blas.install()
+        self.graph = graph = own_outputs(graph)
+        self.grouping = Grouping(graph, fits)
+        self.donated = donated or {}
+        constants = [n for n in graph.constants if n in self._bases()]
+        self._slots: dict[Node, int] = {}
+        for node in (*constants, *graph.inputs):
+            self._slots[node] = 1 + len(self._slots)
+        self.first_input = 1 + len(constants)
+        self.first_output = self.first_input + len(graph.inputs)
+        self.places: dict[Node, Place] = {n: Place(s) for n, s in self._slots.items()}
+        self.moves: list[tuple[Place, Place, int]] = []
+        self._arrange()
+        self.constants = [np.ascontiguousarray(graph.constants[n].value) for n in constants]
+        self.arena = np.empty(self.arena_size + 64, np.uint8)
+        self.block = (ctypes.c_int64 * (self.first_output + len(graph.outputs)))()
+        address = self.arena.ctypes.data
+        self.shift = -address % 64
+        self.block[0] = address + self.shift
+        for k, array in enumerate(self.constants):
+            self.block[1 + k] = array.ctypes.data
+        self._build()
+
+    # -- memory --------------------------------------------------------------------------------
+
+    def _bases(self) -> set[Node]:
+        views = [x for g in self.grouping.groups for m in g.members for x in self._views(m)]
+        return {v.base for v in views}
+
+    def _views(self, node: Node) -> list[View]:
+        return [x for x in self.grouping.operands(node) if isinstance(x, View)]
+
+    def _arrange(self) -> None:
+        grouping = self.grouping
+        last: dict[Node, int] = {}
+        readers: dict[Node, list[Group]] = {}
+        for group in grouping.groups:
+            for member in group.members:
+                for view in self._views(member):
+                    last[view.base] = group.position
+                    if group not in readers.setdefault(view.base, []):
+                        readers[view.base].append(group)
+        end = len(grouping.groups)
+        wanted = {out: inp for inp, out in self.donated.items()}
+        for k, node in enumerate(self.graph.outputs):
+            base = grouping.views[node].base
+            target = Place(self.first_output + k)
+            if k in wanted:
+                old = self.graph.inputs[wanted[k]]
+                if not self._may_replace(old, base, readers.get(old, [])):
+                    self.moves.append((Place(-1), target, self._bytes(base)))
+                    last[base] = end
+                    self.places[base] = Place(-1 - len(self.moves))
+                    continue
+                self.places[base] = target = self.places[old]
+                continue
+            self.places[base] = target
+        kept: list[Node] = []
+        lives: list[Life] = []
+        for group in grouping.groups:
+            for node in group.stored:
+                place = self.places.get(node)
+                if place is None or place.slot < 0:
+                    kept.append(node)
+                    until = last.get(node, group.position)
+                    lives.append(Life(self._bytes(node), group.position, until))
+        offsets, self.arena_size = arrange(lives)
+        for node, offset in zip(kept, offsets, strict=True):
+            before = self.places.get(node)
+            self.places[node] = Place(0, offset)
+            if before is not None:
+                _, target, size = self.moves[-2 - before.slot]
+                self.moves[-2 - before.slot] = (self.places[node], target, size)
+
+    @staticmethod
+    def _bytes(node: Node) -> int:
+        assert node.dtype is not None
+        return node.size * node.dtype.itemsize
+
+    def _may_replace(self, old: Node, new: Node, readers: Sequence[Group]) -> bool:
+        """Whether a value may be written over an input: nobody reads that afterwards."""
+        home = self.grouping.home.get(new)
+        if home is None or home.kind != "loop":
+            return home is not None and all(g.position < home.position for g in readers)
+        for group in readers:
+            if group.position > home.position:
+                return False
+            if group is home and (home.reduced or not self._in_step(group, old)):
+                return False
+        return True
+
+    def _in_step(self, group: Group, old: Node) -> bool:
+        """Whether a group reads an input only where it stands."""
+        return all(
+            v.base is not old or (v.contiguous and v.size == old.size and v.shape == m.shape)
+            for m in group.members
+            for v in self._views(m)
+        )
+
+    # -- code ----------------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        self.module = ir.Module("step")
+        self.declared: dict[str, Any] = {}
+        self.kernels = 0
+        self.units: list[tuple[str, Group, int]] = []
+        self.stretches: list[Any] = []
+        self._main: Any = None
+        for group in self.grouping.groups:
+            if group.kind == "loop":
+                self._loop(group)
+            elif isinstance(group.plan, Product):
+                self._product(group)
+            else:
+                self._interpret(group)
+        for source, target, size in self.moves:
+            b = self._builder()
+            copy = self.external("llvm.memcpy.p0.p0.i64", [PTR, PTR, I64, ir.IntType(1)])
+            pointers = self.pointer(target), self.pointer(source)
+            b.call(copy, [*pointers, index(size), ir.Constant(ir.IntType(1), 0)])
+        self._finish()
+        self.library = build.library(str(self.module))
+        self.run = [
+            self.library.function(s, None, ctypes.c_void_p) if isinstance(s, str) else s
+            for s in self.stretches
+        ]
+
+    def external(self, name: str, types: Sequence[Any]) -> Any:
+        """A function that is defined elsewhere."""
+        if name not in self.declared:
+            kind = ir.FunctionType(ir.VoidType(), list(types))
+            self.declared[name] = ir.Function(self.module, kind, name)
+        return self.declared[name]
+
+    def _builder(self) -> Any:
+        """The builder of the current native stretch, begun if there is none."""
+        if self._main is None:
+            name = f"stretch{len(self.stretches)}"
+            function = ir.Function(self.module, ir.FunctionType(ir.VoidType(), [PTR]), name)
+            self.stretches.append(name)
+            self._main = ir.IRBuilder(function.append_basic_block("entry"))
+            self._slot_pointers: dict[int, Any] = {}
+        return self._main
+
+    def _finish(self) -> None:
+        if self._main is not None:
+            self._main.ret_void()
+            self._main = None
+
+    def pointer(self, place: Place) -> Any:
+        """The address of a place, in the current stretch."""
+        b = self._builder()
+        if place.slot not in self._slot_pointers:
+            at = b.gep(b.function.args[0], [index(place.slot)], source_etype=I64)
+            pointer = b.load(at, typ=PTR)
+            if place.slot >= self.first_input:
+                pointer = b.load(b.gep(pointer, [index(HEADER)], source_etype=I8), typ=PTR)
+            self._slot_pointers[place.slot] = pointer
+        pointer = self._slot_pointers[place.slot]
+        return b.gep(pointer, [index(place.offset)], source_etype=I8) if place.offset else pointer
+
+    def address(self, view: View, offset: Any = None) -> Any:
+        """The address of the first element of a view, plus `offset` elements."""
+        b = self._builder()
+        pointer = self.pointer(self.places[view.base])
+        if view.offset:
+            t = ll(view.base.dtype)  # type: ignore[arg-type]
+            pointer = b.gep(pointer, [index(view.offset)], source_etype=t)
+        return pointer
+
+    def _loop(self, group: Group) -> None:
+        bases: dict[Node, None] = {}
+        for member in group.members:
+            for view in self._views(member):
+                if view.base not in group.members and self.grouping.literal(view) is None:
+                    bases[view.base] = None
+        bases |= group.stored
+        places: dict[Place, int] = {}
+        for base in bases:
+            places.setdefault(self.places[base], len(places))
+        parameters = {base: places[self.places[base]] for base in bases}
+        name = f"kernel{self.kernels}"
+        self.kernels += 1
+        kernel = LoopKernel(self.module, name, group, self.grouping, parameters)
+        pointers = [self.pointer(place) for place in places]
+        self.launch(kernel.function, pointers, kernel.units, kernel.work)
+
+    def launch(self, function: Any, pointers: Sequence[Any], units: int, work: int) -> None:
+        """Run a kernel over its units: here, or shared among the workers."""
+        b = self._builder()
+        if units * work < PARALLEL or units < 2:
+            b.call(function, [*pointers, index(0), index(units)])
+            return
+        wrapper = self._wrapper(function, len(pointers))
+        with b.goto_entry_block():
+            block = b.alloca(PTR, len(pointers))
+        for k, pointer in enumerate(pointers):
+            b.store(pointer, b.gep(block, [index(k)], source_etype=PTR))
+        parallel = self.external("adjoint_parallel", [PTR, PTR, I64, I64])
+        grain = max(1, -(-GRAIN // work))
+        if work < 64:
+            grain = -(-grain // 16) * 16
+        b.call(parallel, [wrapper, block, index(units), index(grain)])
+
+    def _wrapper(self, function: Any, count: int) -> Any:
+        """The function with its pointers in a block, as workers call it."""
+        kind = ir.FunctionType(ir.VoidType(), [PTR, I64, I64])
+        wrapper = ir.Function(self.module, kind, f"{function.name}.chunk")
+        wrapper.linkage = "internal"
+        b = ir.IRBuilder(wrapper.append_basic_block("entry"))
+        block, begin, end = wrapper.args
+        pointers = [
+            b.load(b.gep(block, [index(k)], source_etype=PTR), typ=PTR) for k in range(count)
+        ]
+        b.call(function, [*pointers, begin, end])
+        b.ret_void()
+        return wrapper
+
+    def _product(self, group: Group) -> None:
+        (node,) = group.members
+        plan: Product = group.plan
+        t = ll(node.dtype)  # type: ignore[arg-type]
+        kinds = [I64] * 5 + [t, PTR, I64, PTR, I64, t, PTR, I64]
+        letter = "f32" if t == ir.FloatType() else "f64"
+        x, y, out = plan.x, plan.y, plan.out
+        flags = [index(int(x.transposed)), index(int(y.transposed))]
+        sizes = [index(plan.m), index(plan.n), index(plan.k)]
+        one, zero = ir.Constant(t, 1.0), ir.Constant(t, 0.0)
+
+        def call(b: Any, name: str, pointers: Sequence[Any]) -> None:
+            px, py, po = pointers
+            args = [*flags, *sizes, one, px, index(x.lead), py, index(y.lead), zero, po]
+            b.call(self.external(name, kinds), [*args, index(out.lead)])
+
+        pointers = [self.address(m.view) for m in (x, y, out)]
+        if not plan.batch:
+            call(self._builder(), f"adjoint_pgemm_{letter}", pointers)
+            return
+        function = self._batched(plan, t, call, f"adjoint_gemm_{letter}")
+        units = int(np.prod(plan.batch))
+        self.launch(function, pointers, units, 2 * plan.m * plan.n * plan.k)
+
+    def _batched(self, plan: Product, t: Any, call: Callable[..., None], name: str) -> Any:
+        """A kernel over the elements of a batch of products."""
+        kind = ir.FunctionType(ir.VoidType(), [PTR] * 3 + [I64, I64])
+        function = ir.Function(self.module, kind, f"kernel{self.kernels}")
+        self.kernels += 1
+        function.linkage = "internal"
+        from adjoint.backends.llvm.nest import Nest
+
+        nest = Nest(function)
+        begin, end = function.args[-2:]
+        rest = nest.open(begin, end)
+        b = nest.inner
+        pointers = list(function.args[:3])
+        for a in reversed(range(len(plan.batch))):
+            n = index(plan.batch[a])
+            i = b.urem(rest, n) if a else rest
+            rest = b.udiv(rest, n) if a else rest
+            for k, m in enumerate((plan.x, plan.y, plan.out)):
+                if m.batch[a]:
+                    step = b.mul(i, index(m.batch[a]))
+                    pointers[k] = b.gep(pointers[k], [step], source_etype=t)
+        call(b, name, pointers)
+        nest.close()
+        nest.inner.ret_void()
+        return function
+
+    # -- what the interpreter does -------------------------------------------------------------
+
+    def _interpret(self, group: Group) -> None:
+        self._finish()
+        node = next(iter(group.members))
+        reads = [
+            self._reader(x) if isinstance(x, View) else (lambda arrays, x=x: x)
+            for x in self.grouping.operands(node)
+        ]
+        outs = [m for m in group.stored if isinstance(m.op, Pick)] or [node]
+        writes = [(self._reader(self.grouping.views[m]), m) for m in outs]
+        many = node.dtype is None
+
+        def step(arrays: Sequence[Any]) -> None:
+            with np.errstate(all="ignore"):
+                found = node.op.value(*[read(arrays) for read in reads])
+            for write, m in writes:
+                write(arrays)[...] = found[m.op.index] if many else found
+
+        self.stretches.append(step)
+
+    def _reader(self, view: View) -> Callable[[Sequence[Any]], Any]:
+        """How the interpreter sees a view of a place."""
+        base = view.base
+        dtype = base.dtype
+        assert dtype is not None
+        if base in self.graph.constants and base not in self.places:
+            value = self.graph.constants[base].value
+        place = self.places[base]
+        strides = tuple(s * dtype.itemsize for s in view.strides)
+        begin = view.offset * dtype.itemsize
+
+        def read(arrays: Sequence[Any]) -> Any:
+            if place.slot == 0:
+                start = self.shift + place.offset + begin
+                return np.ndarray(view.shape, dtype, self.arena, start, strides)
+            if place.slot < self.first_input:
+                source = self.constants[place.slot - 1]
+            else:
+                source = arrays[place.slot - self.first_input]
+            return np.ndarray(view.shape, dtype, source, begin, strides)
+
+        return read
+
+    # -- running -------------------------------------------------------------------------------
+
+    def __call__(self, arrays: Sequence[Any]) -> None:
+        """Run on the arrays of all inputs and outputs, which are contiguous."""
+        block = self.block
+        for k, array in enumerate(arrays):
+            block[self.first_input + k] = id(array)
+        for part in self.run:
+            if part.__class__ is _NATIVE or isinstance(part, _FUNCTION):
+                part(block)
+            else:
+                part(arrays)
+
+
+_FUNCTION = type(ctypes.CFUNCTYPE(None)).__base__ or object
+_NATIVE = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+__all__ = ["Program", "aligned", "loops", "threads"]

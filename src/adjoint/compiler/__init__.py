@@ -1,0 +1,1 @@
+"""Compiled functions: staging with state, the cache, the plan and the report."""

@@ -1,0 +1,113 @@
+"""Capture: which tensors from outside a staged function reads and changes.
+
+A compiled function is written as if it ran: it reads parameters, adds to their gradients, assigns
+to them. While it is staged, a tensor from outside becomes an input when it is first read, and an
+output when it is assigned to; afterwards everything outside is as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from adjoint.core.errors import ArgumentError, explain
+from adjoint.core.graph import Handle, Node, Slot, next_seq
+from adjoint.core.types import Type
+
+
+class Capture:
+    """The tensors and gradients that a function being staged has touched.
+
+    Attributes:
+        inputs: tensors whose numbers are read, in the order of their first reading.
+        gradients: slots whose gradient is read before it is set; the gradient is None or an input.
+        assigned: tensors that are given another value.
+        graded: slots whose gradient is set.
+    """
+
+    def __init__(self) -> None:
+        self.since = next_seq()
+        self.inputs: list[tuple[Handle, Node]] = []
+        self.gradients: dict[Slot, Node | None] = {}
+        self.assigned: dict[int, Handle] = {}
+        self.graded: dict[Slot, None] = {}
+        self._before: dict[int, tuple[Handle, Any, Node]] = {}
+        self._gradient_before: dict[Slot, Any] = {}
+
+    # -- tensors -------------------------------------------------------------------------------
+
+    def outside(self, x: Handle) -> bool:
+        """Whether a tensor was made before the staging began, and has not been seen yet."""
+        return x.known and x.node.seq < self.since
+
+    def read(self, x: Handle) -> None:
+        """Make a tensor from outside an input: from now on only its type is known."""
+        if not self.outside(x):
+            return
+        if x.node.tracked and x.node.op is not None:
+            raise ArgumentError(
+                explain(
+                    "a tensor from outside has a history that the compiled function cannot see",
+                    "compile",
+                    [("x", x)],
+                    x.node.site,
+                    "compute it inside of the function, or pass x.detach().",
+                )
+            )
+        self._keep(x)
+        node = self._leaf(x.value, x.node)
+        self.inputs.append((x, node))
+        x.value, x.node = node.type, node
+
+    def write(self, x: Handle) -> None:
+        """Note that a tensor is about to stand for another value."""
+        if id(x) in self.assigned or not (id(x) in self._before or self.outside(x)):
+            return
+        self._keep(x)
+        self.assigned[id(x)] = x
+
+    def _keep(self, x: Handle) -> None:
+        self._before.setdefault(id(x), (x, x.value, x.node))
+
+    @staticmethod
+    def _leaf(value: Any, like: Node | None) -> Node:
+        t = Type.of(value)
+        tracked = 0 if like is None else int(like.tracked)
+        code, offset = (None, 0) if like is None else (like.code, like.offset)
+        node = Node(None, (), (t,), tracked, t.shape, t.dtype, code, offset)
+        node.slot = None if like is None else like.slot
+        return node
+
+    # -- gradients -----------------------------------------------------------------------------
+
+    def read_gradient(self, slot: Slot, lift: Callable[[Any, Node], Any]) -> Any:
+        """The gradient in a slot: an input, unless this function has set it."""
+        known = slot.grad
+        if slot in self.graded or slot in self._gradient_before:
+            return known
+        if known is not None and not (known.known and known.node.seq < self.since):
+            return known
+        self._gradient_before[slot] = known
+        node = None if known is None else self._leaf(known.value, None)
+        self.gradients[slot] = node
+        slot.grad = None if node is None else lift(node.type, node)
+        return slot.grad
+
+    def write_gradient(self, slot: Slot) -> None:
+        """Note that the gradient in a slot is about to be set."""
+        self._gradient_before.setdefault(slot, slot.grad)
+        self.graded[slot] = None
+
+    # -- the end -------------------------------------------------------------------------------
+
+    def results(self) -> tuple[list[tuple[Handle, Any, Node]], list[tuple[Slot, Any]]]:
+        """What assigned tensors and set gradients are at the end: ``(tensor, value, node)``."""
+        tensors = [(x, x.value, x.node) for x in self.assigned.values()]
+        return tensors, [(slot, slot.grad) for slot in self.graded]
+
+    def restore(self) -> None:
+        """Put everything outside back as it was before the staging."""
+        for x, value, node in self._before.values():
+            x.value, x.node = value, node
+        for slot, gradient in self._gradient_before.items():
+            slot.grad = gradient
