@@ -17,18 +17,22 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import Any
 
+from adjoint.backends.llvm.kinds import KINDS
 from adjoint.backends.llvm.layout import Ints, View, picked, steps, through, whole
 from adjoint.backends.llvm.products import Product, as_product, copied, looped
-from adjoint.core.graph import Node, Pick
+from adjoint.core.graph import Node, Pick, by_age
 from adjoint.core.program import Graph
 from adjoint.core.types import Shape
 from adjoint.ops.contract import Contract
 from adjoint.ops.extreme import Max, Min
+from adjoint.ops.join import Split
 from adjoint.ops.product import Prod
 from adjoint.ops.reduce import Sum
 from adjoint.ops.truth import AllTrue, AnyTrue
 
 REDUCTIONS = (Sum, Max, Min, Prod, AllTrue, AnyTrue)
+LONGEST = 48
+"""Maps that may wait for each other; a longer chain is more than one loop."""
 SERIAL = 1 << 14
 """A domain of more elements is not reduced to a single value by the group that computes it: one
 group of rows is walked by one worker."""
@@ -85,6 +89,8 @@ def walk(view: View, domain: Shape, shape: Shape) -> Ints:
 class Grouping:
     """The groups of a graph.
 
+    A map waits until something needs it, and joins the group of what needs it first.
+
     Args:
         graph: what to compute.
         fits: whether a node can be computed inside a loop (its scalar body exists).
@@ -96,12 +102,15 @@ class Grouping:
         self.groups: list[Group] = []
         self.home: dict[Node, Group] = {}
         self.views: dict[Node, View] = {node: whole(node) for node in graph.inputs}
+        self.waiting: set[Node] = set()
         for node in graph.constants:
             self.views[node] = whole(node)
         for node in graph.nodes:
-            self._place(node)
+            self._see(node)
         for node in graph.outputs:
-            self.need(self.views[node].base)
+            base = self.views[node].base
+            self._place(base)
+            self.need(base)
 
     # -- views ---------------------------------------------------------------------------------
 
@@ -109,13 +118,24 @@ class Grouping:
         """Views of the operands; Python scalars stand for themselves."""
         return [self.views[x] if isinstance(x, Node) else x for x in node.inputs]
 
+    def reads(self, node: Node) -> list[View]:
+        """Views of the operands that are tensors."""
+        return [self.views[x] for x in node.inputs if isinstance(x, Node)]
+
+    def literal(self, view: View) -> Any:
+        """The number behind a view of a constant with one element; None for anything else."""
+        if view.base not in self.graph.constants or view.base.size != 1:
+            return None
+        return self.graph.constants[view.base].value.reshape(-1)[0]
+
     def need(self, base: Node) -> None:
         """Note that a value is read outside of its group."""
         group = self.home.get(base)
         if group is not None:
             group.stored[base] = None
 
-    def _place(self, node: Node) -> None:
+    def _see(self, node: Node) -> None:
+        """Take up the next node: as a view, as a map that waits, or in a group."""
         if isinstance(node.op, Pick):
             owner = node.inputs[0]
             view = picked(node, self.views[owner]) if owner in self.views else None
@@ -125,10 +145,10 @@ class Grouping:
                 self.home[owner].stored[node] = None
             self.views[node] = view
             return
-        if type(node.op).__name__ == "Split":
-            self.views[node] = self.views[node.inputs[0]]
-            return
         xs = self.operands(node)
+        if isinstance(node.op, Split):
+            self.views[node] = xs[0]
+            return
         if len(xs) == 1 and isinstance(xs[0], View):
             view = through(node.op, xs[0], node)
             if view is not None:
@@ -136,34 +156,48 @@ class Grouping:
                 return
         if node.dtype is not None:
             self.views[node] = whole(node)
-        if loops(node) and self.fits(node):
-            self._join(node, xs)
-        elif isinstance(node.op, Contract) and self.fits(node):
+        if not self.fits(node):
+            self._alone(node, xs)
+        elif isinstance(node.op, Contract):
             self._contract(node, xs)
+        elif loops(node):
+            self.waiting.add(node)
+            if isinstance(node.op, REDUCTIONS) or self._long(node):
+                self._place(node)
         else:
             self._alone(node, xs)
+
+    def _long(self, node: Node) -> bool:
+        """Whether so many maps wait for each other that they should not wait longer."""
+        seen = {node}
+        stack = [node]
+        while stack and len(seen) <= LONGEST:
+            for view in self.reads(stack.pop()):
+                if view.base in self.waiting and view.base not in seen:
+                    seen.add(view.base)
+                    stack.append(view.base)
+        return len(seen) > LONGEST
 
     def _contract(self, node: Node, xs: Sequence[Any]) -> None:
         """A product for BLAS, with copies of operands where it needs them, or a loop."""
         plan = as_product(node, xs[0], xs[1], whole(node))
         if isinstance(plan, Product):
-            self._alone(node, xs).plan = plan
+            self._alone(node, xs)
             return
         pieces = looped(node) if plan is None else copied(node, plan)
         for piece in pieces:
-            self._place(piece)
+            self._see(piece)
         self.views[node] = self.views[pieces[-1]]
-
-    def literal(self, view: View) -> Any:
-        """The number behind a view of a constant with one element; None for anything else."""
-        if view.base not in self.graph.constants or view.base.size != 1:
-            return None
-        return self.graph.constants[view.base].value.reshape(-1)[0]
 
     # -- groups --------------------------------------------------------------------------------
 
     def _alone(self, node: Node, xs: Sequence[Any]) -> Group:
+        for x in xs:
+            if isinstance(x, View):
+                self._place(x.base)
         group = Group(node.op.kind or "call", len(self.groups))
+        kind = KINDS.get(type(node.op))
+        group.plan = None if kind is None else kind.plan(node, xs)
         self.groups.append(group)
         group.members[node] = None
         if node.dtype is not None:
@@ -174,60 +208,113 @@ class Grouping:
                 self.need(x.base)
         return group
 
-    def _join(self, node: Node, xs: Sequence[Any]) -> None:
-        views = [x for x in xs if isinstance(x, View)]
-        shape, reduced = domain_of(node, views)
-        homes = {self.home[v.base] for v in views if v.base in self.home}
-        last = max((g.position for g in homes), default=-1)
-        for group in self._candidates(last, views):
-            if self._fit(group, node, views, shape, reduced):
-                break
-        else:
-            group = Group("loop", len(self.groups), squeezed(shape), reduced)
-            self.groups.append(group)
-        if group.reduced is None and reduced is not None:
-            group.reduced = reduced
-        group.members[node] = None
-        self.home[node] = group
-        for view in views:
-            if self.home.get(view.base) is not group:
-                self.need(view.base)
+    def _place(self, root: Node) -> None:
+        """Put a waiting node into a group, with all that waits for nothing else than this."""
+        stack = [root]
+        while stack:
+            node = stack[-1]
+            if node not in self.waiting:
+                stack.pop()
+                continue
+            tree = self._tree(node)
+            if self._settle(tree):
+                stack.pop()
+                continue
+            # something in the tree cannot be in one loop with the rest: it goes first
+            first = [m for m in tree[:-1] if self._apart(m, node)]
+            if not first:
+                first = tree[:-1]
+            if not first:
+                raise AssertionError("a single node always fits a group of its own")
+            stack.append(first[0])
 
-    def _candidates(self, last: int, views: Sequence[View]) -> list[Group]:
-        """Groups that may take a node whose operands are ready at position `last`."""
-        out: list[Group] = []
-        if last >= 0:
-            out.append(self.groups[last])
+    def _apart(self, node: Node, root: Node) -> bool:
+        return squeezed(domain_of(node, self.reads(node))[0]) != squeezed(
+            domain_of(root, self.reads(root))[0]
+        )
+
+    def _tree(self, root: Node) -> list[Node]:
+        """A waiting node behind all waiting nodes that it depends on."""
+        seen = {root}
+        stack = [root]
+        while stack:
+            for view in self.reads(stack.pop()):
+                if view.base in self.waiting and view.base not in seen:
+                    seen.add(view.base)
+                    stack.append(view.base)
+        return sorted(seen, key=by_age)
+
+    def _settle(self, tree: Sequence[Node]) -> bool:
+        """Put all nodes of a tree into one group, if there is one that takes them."""
+        inside = set(tree)
+        views = [v for m in tree for v in self.reads(m) if v.base not in inside]
+        last = max((self.home[v.base].position for v in views if v.base in self.home), default=-1)
+        root = tree[-1]
+        shape, reduced = domain_of(root, self.reads(root))
+        shared = {v.base for v in views if prod(v.shape) > 1}
+        for group in self._candidates(last, squeezed(shape)):
+            if (group.position == last or shared & self._read(group)) and self._take(group, tree):
+                return True
+        group = Group("loop", len(self.groups), squeezed(shape), reduced)
+        self.groups.append(group)
+        if self._take(group, tree):
+            return True
+        self.groups.pop()
+        return False
+
+    def _read(self, group: Group) -> set[Node]:
+        return {v.base for m in group.members for v in self.reads(m)} | set(group.members)
+
+    def _candidates(self, last: int, domain: Shape) -> list[Group]:
+        """Groups that may take nodes whose operands are ready at position `last`."""
+        out = [self.groups[last]] if last >= 0 else []
         # a later group that reads what this node reads: the values pass through the cache once
-        out += [g for g in self.groups[last + 1 :][-8:] if g.kind == "loop"]
-        return [g for g in out if g.kind == "loop"]
+        out += self.groups[last + 1 :][-8:]
+        return [g for g in out if g.kind == "loop" and (domain in (g.domain, g.row))]
 
-    def _fit(
-        self, group: Group, node: Node, views: Sequence[View], shape: Shape, reduced: Ints | None
-    ) -> bool:
+    def _take(self, group: Group, tree: Sequence[Node]) -> bool:
+        """Add the nodes to a group, all or none."""
+        before = group.reduced
+        added: list[Node] = []
+        for node in tree:
+            views = self.reads(node)
+            shape, reduced = domain_of(node, views)
+            if not self._fit(group, views, shape, reduced):
+                for m in added:
+                    del group.members[m], self.home[m]
+                group.reduced = before
+                return False
+            if reduced is not None:
+                group.reduced = reduced
+            group.members[node] = None
+            self.home[node] = group
+            added.append(node)
+        self.waiting.difference_update(tree)
+        for node in tree:
+            for view in self.reads(node):
+                if self.home.get(view.base) is not group:
+                    self.need(view.base)
+        return True
+
+    def _fit(self, group: Group, views: Sequence[View], shape: Shape, reduced: Ints | None) -> bool:
+        """Whether a node can be computed in the loop of a group."""
         domain = squeezed(shape)
         if reduced is not None:
             if domain != group.domain or group.reduced not in (None, reduced):
                 return False
             kept = prod(n for a, n in enumerate(domain) if a not in reduced)
-            if group.reduced is None and (kept == 1 or not reduced) and prod(domain) > SERIAL:
+            full = [m for m in group.members if squeezed(m.shape) == domain]
+            if group.reduced is None and full and kept == 1 and prod(domain) > SERIAL:
                 return False
         at_row = domain != group.domain
         if at_row and (group.reduced is None or domain != group.row):
             return False
         rows = group.reduced if reduced is None else reduced
-        touched = False
-        for view in views:
-            if self.home.get(view.base) is not group:
-                continue
-            touched = True
-            if not aligned(view, shape, group, rows, at_row):
-                return False
-        if touched:
-            return True
-        # unrelated work shares a loop only where it shares a reading
-        read = {v.base for m in group.members for v in self.operands(m) if isinstance(v, View)}
-        return any(v.base in read and prod(v.shape) > 1 for v in views)
+        return all(
+            aligned(view, shape, group, rows, at_row)
+            for view in views
+            if self.home.get(view.base) is group
+        )
 
 
 def loops(node: Node) -> bool:

@@ -186,9 +186,7 @@ class LoopKernel:
         if self._flat:
             i = nest.open(begin, end)
             self.at = {0: (i, nest.depth)}
-            for node in self.members:
-                if node in self.group.stored:
-                    self._store(node, self._member(node))
+            self._store_all([m for m in self.members if m in self.group.stored])
             nest.close()
         else:
             unit = nest.open(begin, end)
@@ -240,11 +238,7 @@ class LoopKernel:
 
     def _walk_row(self, phase: int) -> None:
         """One pass over a row: what can be stored or summed in this phase."""
-        stored = [
-            m
-            for m in self.group.stored
-            if m not in self.rows and self.ready[m] == phase
-        ]
+        stored = [m for m in self.group.stored if m not in self.rows and self.ready[m] == phase]
         keep = [m for m in self.members if self._worth_keeping(m, phase)]
         sums = self._sums(phase)
         if not (stored or sums or keep):
@@ -261,10 +255,9 @@ class LoopKernel:
             self.kept[node] = nest.local(ll(node.dtype), self._row_size)
             value = self._member(node)[0]
             nest.inner.store(value, self._scratch(node))
-        for node in stored:
-            self._store(node, self._member(node))
         for node in sums:
             self._add(node)
+        self._store_all(stored)
         if self.lane is not None:
             nest.close()
             del self.at[self.lane]
@@ -305,9 +298,7 @@ class LoopKernel:
         b.store(combine(b, node, b.load(memory, typ=t), x), memory)
 
     def _store_rows(self, phase: int) -> None:
-        for node in self.group.stored:
-            if node in self.rows and self.ready[node] == phase:
-                self._store(node, self._member(node))
+        self._store_all([m for m in self.group.stored if m in self.rows and self.ready[m] == phase])
 
     def _finish_rows(self, phase: int) -> None:
         """Compute the rows that this phase completes, a block at a time."""
@@ -408,9 +399,7 @@ class LoopKernel:
 
     def _map(self, node: Node) -> tuple[Any, int]:
         dtype = operand_dtype(node)
-        xs = [
-            self._operand(node, x, dtype) for x in self.grouping.operands(node)
-        ]
+        xs = [self._operand(node, x, dtype) for x in self.grouping.operands(node)]
         level = max((level for _, level in xs), default=0)
         b = self.nest.builders[level]
         return body(b, node.op, dtype, node.dtype, [x for x, _ in xs]), level
@@ -443,9 +432,7 @@ class LoopKernel:
         key: tuple[Any, ...] = (base, offset)
         level = 0
         if offset:
-            pointer = nest.once(
-                0, key, lambda b: b.gep(pointer, [index(offset)], source_etype=t)
-            )
+            pointer = nest.once(0, key, lambda b: b.gep(pointer, [index(offset)], source_etype=t))
         for level in sorted(terms):
             key = (*key, level, tuple((s, id(i)) for s, i in terms[level]))
 
@@ -465,13 +452,17 @@ class LoopKernel:
         t = ll(base.dtype)
         return self.nest.once(level, key, lambda b: b.load(pointer, typ=t)), level
 
+    def _store_all(self, nodes: Sequence[Node]) -> None:
+        """Store values, all of which are computed before: one may replace what another reads."""
+        values = [self._member(node) for node in nodes]
+        for node, value in zip(nodes, values, strict=True):
+            self._store(node, value)
+
     def _store(self, node: Node, value: tuple[Any, int]) -> None:
         if node in self.rows:
             reduced = self.group.reduced or ()
             kept = iter(steps(self.group.row))
-            full = tuple(
-                0 if a in reduced else next(kept) for a in range(len(self.group.domain))
-            )
+            full = tuple(0 if a in reduced else next(kept) for a in range(len(self.group.domain)))
         else:
             full = steps(self.group.domain)
         pointer, _ = self._address(node, self._collapsed(full), 0)

@@ -8,16 +8,21 @@ around them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
+from typing import Any
+
+from llvmlite import ir
 
 from adjoint.backends.llvm.layout import Ints, View
+from adjoint.backends.llvm.nest import I64, PTR, Nest, index, ll
 from adjoint.core.graph import Node
-from adjoint.ops.bilinear import roles, split
-from adjoint.ops.shape import Expand, Permute, Reshape
 from adjoint.ops.arithmetic import MULTIPLY
+from adjoint.ops.bilinear import roles, split
 from adjoint.ops.families import CAST, SCALE
 from adjoint.ops.reduce import Sum
+from adjoint.ops.shape import Expand, Permute, Reshape
 
 SMALL = 1 << 13
 """Multiplications and additions below which a call costs more than a loop."""
@@ -51,6 +56,7 @@ class Product:
     n: int
     k: int
     batch: Ints
+    scratch: int = 0
 
 
 def merged(letters: str, sizes: dict[str, int], strides: dict[str, int]) -> int | None:
@@ -116,7 +122,9 @@ def as_product(node: Node, x: View, y: View, out: View) -> Product | tuple[bool,
 def new_node(op: object, *inputs: Node, like: Node) -> Node:
     """A node made by the back end, on the line of the node that it helps to compute."""
     t = op.out_type(*[x.type for x in inputs])  # type: ignore[attr-defined]
-    return Node(op, inputs, (t, *[x.type for x in inputs]), 0, t.shape, t.dtype, like.code, like.offset)
+    return Node(
+        op, inputs, (t, *[x.type for x in inputs]), 0, t.shape, t.dtype, like.code, like.offset
+    )
 
 
 def copied(node: Node, which: tuple[bool, bool]) -> list[Node]:
@@ -166,3 +174,42 @@ def looped(node: Node) -> list[Node]:
     if made[-1].shape != node.shape:
         made.append(new_node(Reshape(node.shape), made[-1], like=node))
     return made
+
+
+def emit(program: Any, group: Any) -> None:
+    """Call BLAS, once or for each element of a batch."""
+    (node,) = group.members
+    plan: Product = group.plan
+    t = ll(node.dtype)
+    letter = "f32" if node.dtype.char == "f" else "f64"
+    pointers = [program.address(m.view) for m in (plan.x, plan.y, plan.out)]
+    if not plan.batch:
+        _call(program, program.builder(), f"adjoint_pgemm_{letter}", plan, t, pointers)
+        return
+    kind = ir.FunctionType(ir.VoidType(), [PTR] * 3 + [I64, I64])
+    function: Any = ir.Function(program.module, kind, program.name())
+    function.linkage = "internal"
+    nest = Nest(function)
+    rest = nest.open(*function.args[-2:])
+    b = nest.inner
+    places: list[Any] = list(function.args[:3])
+    for a in reversed(range(len(plan.batch))):
+        n = index(plan.batch[a])
+        i, rest = (b.urem(rest, n), b.udiv(rest, n)) if a else (rest, rest)
+        for k, m in enumerate((plan.x, plan.y, plan.out)):
+            if m.batch[a]:
+                step = b.mul(i, index(m.batch[a]))
+                places[k] = b.gep(places[k], [step], source_etype=t)
+    _call(program, b, f"adjoint_gemm_{letter}", plan, t, places)
+    nest.close()
+    nest.inner.ret_void()
+    program.launch(function, pointers, prod(plan.batch), 2 * plan.m * plan.n * plan.k)
+
+
+def _call(program: Any, b: Any, name: str, plan: Product, t: Any, pointers: Sequence[Any]) -> None:
+    kinds = [I64] * 5 + [t, PTR, I64, PTR, I64, t, PTR, I64]
+    px, py, po = pointers
+    flags = [index(int(plan.x.transposed)), index(int(plan.y.transposed))]
+    sizes = [index(plan.m), index(plan.n), index(plan.k)]
+    args = [*flags, *sizes, t(1.0), px, index(plan.x.lead), py, index(plan.y.lead), t(0.0), po]
+    b.call(program.external(name, kinds), [*args, index(plan.out.lead)])

@@ -15,22 +15,24 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
-from adjoint.backends.llvm import blas, build, threads
-from adjoint.backends.llvm.groups import Group, Grouping, loops
+from adjoint.backends.llvm import blas, build
+from adjoint.backends.llvm.groups import Group, Grouping
+from adjoint.backends.llvm.kinds import KINDS
 from adjoint.backends.llvm.layout import View
 from adjoint.backends.llvm.loops import LoopKernel, operand_dtype
 from adjoint.backends.llvm.nest import I8, I64, PTR, index, ll
-from adjoint.backends.llvm.products import Product
 from adjoint.backends.llvm.scalar_cards import known
 from adjoint.core.graph import Node, Pick
 from adjoint.core.program import Graph
 from adjoint.ops.families import CAST
-from adjoint.passes.memory import Life, aligned, arrange
+from adjoint.passes.memory import Life, arrange
 
 PARALLEL = 1 << 15
 """Operations from which on a loop is shared among the workers."""
 GRAIN = 1 << 13
 """Operations that a worker takes at least."""
+NATIVE = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+"""The class of native stretches."""
 HEADER = object.__basicsize__
 """Bytes of an object before its first field: of an array, the address of its data."""
 
@@ -82,10 +84,14 @@ class Program:
     Args:
         graph: what to compute.
         donated: for an input, the output that may take its place in memory.
+        separate: each group as a call of its own, so that it can be timed.
     """
 
-    def __init__(self, graph: Graph, donated: dict[int, int] | None = None) -> None:
+    def __init__(
+        self, graph: Graph, donated: dict[int, int] | None = None, separate: bool = False
+    ) -> None:
         blas.install()
+        self.separate = separate
         self.graph = graph = own_outputs(graph)
         self.grouping = Grouping(graph, fits)
         self.donated = donated or {}
@@ -96,6 +102,7 @@ class Program:
         self.first_input = 1 + len(constants)
         self.first_output = self.first_input + len(graph.inputs)
         self.places: dict[Node, Place] = {n: Place(s) for n, s in self._slots.items()}
+        self.scratches: dict[Group, Place] = {}
         self.moves: list[tuple[Place, Place, int]] = []
         self._arrange()
         self.constants = [np.ascontiguousarray(graph.constants[n].value) for n in constants]
@@ -142,9 +149,12 @@ class Program:
                 self.places[base] = target = self.places[old]
                 continue
             self.places[base] = target
-        kept: list[Node] = []
+        kept: list[Any] = []
         lives: list[Life] = []
         for group in grouping.groups:
+            if group.plan is not None and group.plan.scratch:
+                kept.append(group)
+                lives.append(Life(group.plan.scratch, group.position, group.position))
             for node in group.stored:
                 place = self.places.get(node)
                 if place is None or place.slot < 0:
@@ -153,6 +163,9 @@ class Program:
                     lives.append(Life(self._bytes(node), group.position, until))
         offsets, self.arena_size = arrange(lives)
         for node, offset in zip(kept, offsets, strict=True):
+            if isinstance(node, Group):
+                self.scratches[node] = Place(0, offset)
+                continue
             before = self.places.get(node)
             self.places[node] = Place(0, offset)
             if before is not None:
@@ -190,18 +203,19 @@ class Program:
         self.module = ir.Module("step")
         self.declared: dict[str, Any] = {}
         self.kernels = 0
-        self.units: list[tuple[str, Group, int]] = []
         self.stretches: list[Any] = []
         self._main: Any = None
         for group in self.grouping.groups:
             if group.kind == "loop":
                 self._loop(group)
-            elif isinstance(group.plan, Product):
-                self._product(group)
+            elif group.plan is not None:
+                KINDS[type(next(iter(group.members)).op)].emit(self, group)
             else:
                 self._interpret(group)
+            if self.separate:
+                self._finish()
         for source, target, size in self.moves:
-            b = self._builder()
+            b = self.builder()
             copy = self.external("llvm.memcpy.p0.p0.i64", [PTR, PTR, I64, ir.IntType(1)])
             pointers = self.pointer(target), self.pointer(source)
             b.call(copy, [*pointers, index(size), ir.Constant(ir.IntType(1), 0)])
@@ -212,6 +226,11 @@ class Program:
             for s in self.stretches
         ]
 
+    def name(self) -> str:
+        """A name for the next kernel."""
+        self.kernels += 1
+        return f"kernel{self.kernels}"
+
     def external(self, name: str, types: Sequence[Any]) -> Any:
         """A function that is defined elsewhere."""
         if name not in self.declared:
@@ -219,7 +238,7 @@ class Program:
             self.declared[name] = ir.Function(self.module, kind, name)
         return self.declared[name]
 
-    def _builder(self) -> Any:
+    def builder(self) -> Any:
         """The builder of the current native stretch, begun if there is none."""
         if self._main is None:
             name = f"stretch{len(self.stretches)}"
@@ -236,7 +255,7 @@ class Program:
 
     def pointer(self, place: Place) -> Any:
         """The address of a place, in the current stretch."""
-        b = self._builder()
+        b = self.builder()
         if place.slot not in self._slot_pointers:
             at = b.gep(b.function.args[0], [index(place.slot)], source_etype=I64)
             pointer = b.load(at, typ=PTR)
@@ -246,9 +265,13 @@ class Program:
         pointer = self._slot_pointers[place.slot]
         return b.gep(pointer, [index(place.offset)], source_etype=I8) if place.offset else pointer
 
-    def address(self, view: View, offset: Any = None) -> Any:
-        """The address of the first element of a view, plus `offset` elements."""
-        b = self._builder()
+    def scratch(self, group: Group) -> Any:
+        """The address of the memory that a group's plan asked for."""
+        return self.pointer(self.scratches[group])
+
+    def address(self, view: View) -> Any:
+        """The address of the first element of a view."""
+        b = self.builder()
         pointer = self.pointer(self.places[view.base])
         if view.offset:
             t = ll(view.base.dtype)  # type: ignore[arg-type]
@@ -266,15 +289,13 @@ class Program:
         for base in bases:
             places.setdefault(self.places[base], len(places))
         parameters = {base: places[self.places[base]] for base in bases}
-        name = f"kernel{self.kernels}"
-        self.kernels += 1
-        kernel = LoopKernel(self.module, name, group, self.grouping, parameters)
+        kernel = LoopKernel(self.module, self.name(), group, self.grouping, parameters)
         pointers = [self.pointer(place) for place in places]
         self.launch(kernel.function, pointers, kernel.units, kernel.work)
 
     def launch(self, function: Any, pointers: Sequence[Any], units: int, work: int) -> None:
         """Run a kernel over its units: here, or shared among the workers."""
-        b = self._builder()
+        b = self.builder()
         if units * work < PARALLEL or units < 2:
             b.call(function, [*pointers, index(0), index(units)])
             return
@@ -303,56 +324,6 @@ class Program:
         b.ret_void()
         return wrapper
 
-    def _product(self, group: Group) -> None:
-        (node,) = group.members
-        plan: Product = group.plan
-        t = ll(node.dtype)  # type: ignore[arg-type]
-        kinds = [I64] * 5 + [t, PTR, I64, PTR, I64, t, PTR, I64]
-        letter = "f32" if t == ir.FloatType() else "f64"
-        x, y, out = plan.x, plan.y, plan.out
-        flags = [index(int(x.transposed)), index(int(y.transposed))]
-        sizes = [index(plan.m), index(plan.n), index(plan.k)]
-        one, zero = ir.Constant(t, 1.0), ir.Constant(t, 0.0)
-
-        def call(b: Any, name: str, pointers: Sequence[Any]) -> None:
-            px, py, po = pointers
-            args = [*flags, *sizes, one, px, index(x.lead), py, index(y.lead), zero, po]
-            b.call(self.external(name, kinds), [*args, index(out.lead)])
-
-        pointers = [self.address(m.view) for m in (x, y, out)]
-        if not plan.batch:
-            call(self._builder(), f"adjoint_pgemm_{letter}", pointers)
-            return
-        function = self._batched(plan, t, call, f"adjoint_gemm_{letter}")
-        units = int(np.prod(plan.batch))
-        self.launch(function, pointers, units, 2 * plan.m * plan.n * plan.k)
-
-    def _batched(self, plan: Product, t: Any, call: Callable[..., None], name: str) -> Any:
-        """A kernel over the elements of a batch of products."""
-        kind = ir.FunctionType(ir.VoidType(), [PTR] * 3 + [I64, I64])
-        function = ir.Function(self.module, kind, f"kernel{self.kernels}")
-        self.kernels += 1
-        function.linkage = "internal"
-        from adjoint.backends.llvm.nest import Nest
-
-        nest = Nest(function)
-        begin, end = function.args[-2:]
-        rest = nest.open(begin, end)
-        b = nest.inner
-        pointers = list(function.args[:3])
-        for a in reversed(range(len(plan.batch))):
-            n = index(plan.batch[a])
-            i = b.urem(rest, n) if a else rest
-            rest = b.udiv(rest, n) if a else rest
-            for k, m in enumerate((plan.x, plan.y, plan.out)):
-                if m.batch[a]:
-                    step = b.mul(i, index(m.batch[a]))
-                    pointers[k] = b.gep(pointers[k], [step], source_etype=t)
-        call(b, name, pointers)
-        nest.close()
-        nest.inner.ret_void()
-        return function
-
     # -- what the interpreter does -------------------------------------------------------------
 
     def _interpret(self, group: Group) -> None:
@@ -379,8 +350,6 @@ class Program:
         base = view.base
         dtype = base.dtype
         assert dtype is not None
-        if base in self.graph.constants and base not in self.places:
-            value = self.graph.constants[base].value
         place = self.places[base]
         strides = tuple(s * dtype.itemsize for s in view.strides)
         begin = view.offset * dtype.itemsize
@@ -405,12 +374,7 @@ class Program:
         for k, array in enumerate(arrays):
             block[self.first_input + k] = id(array)
         for part in self.run:
-            if part.__class__ is _NATIVE or isinstance(part, _FUNCTION):
+            if part.__class__ is NATIVE:
                 part(block)
             else:
                 part(arrays)
-
-
-_FUNCTION = type(ctypes.CFUNCTYPE(None)).__base__ or object
-_NATIVE = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
-__all__ = ["Program", "aligned", "loops", "threads"]

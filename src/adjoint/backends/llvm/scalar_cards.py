@@ -24,7 +24,7 @@ def known(op: Any, dtype: DType, out: DType) -> bool:
         return False
     if op.llvm == "cast":
         return True
-    fields = FIELDS.get(op.llvm, None)
+    fields = FIELDS.get(op.llvm)
     if op.fields and (fields is None or any(getattr(op, k) != v for k, v in fields.items())):
         return False
     return scalars.supports(op.llvm, dtype)

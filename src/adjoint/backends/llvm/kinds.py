@@ -1,0 +1,37 @@
+"""Kinds: what is computed by kernels of its own, one entry a card.
+
+An entry says how a node is planned (a plan has the attribute `scratch`: bytes of memory that the kernel
+needs while it runs; None leaves the node to the interpreter) and how the kernel is emitted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from adjoint.backends.llvm import products
+from adjoint.backends.llvm.layout import View, whole
+from adjoint.core.graph import Node
+from adjoint.ops.contract import Contract
+
+
+class Kind(NamedTuple):
+    """How a card is lowered.
+
+    Attributes:
+        plan: ``plan(node, operands)``: the plan, or None. Operands are views, or Python scalars.
+        emit: ``emit(program, group)``: writes the kernel and its launch.
+    """
+
+    plan: Callable[[Node, Sequence[View]], Any]
+    emit: Callable[[Any, Any], None]
+
+
+def _product(node: Node, xs: Sequence[View]) -> Any:
+    plan = products.as_product(node, xs[0], xs[1], whole(node))
+    return plan if isinstance(plan, products.Product) else None
+
+
+KINDS: dict[type, Kind] = {
+    Contract: Kind(_product, products.emit),
+}
