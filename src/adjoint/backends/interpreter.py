@@ -21,11 +21,12 @@ class Interpreter:
         self._constants = [graph.constants[node].value for node in constants]
         self._run = runner(Graph(inputs, graph.nodes, graph.outputs, {}))
 
-    def __call__(self, arrays: Sequence[Any]) -> None:
-        """Run on the arrays of all inputs and outputs."""
+    def __call__(self, arrays: Sequence[Any]) -> bool:
+        """Run on the arrays of all inputs and outputs; it comes to the end, or raises."""
         n = len(self.graph.inputs)
         with np.errstate(all="ignore"):
             found = self._run([*arrays[:n], *self._constants])
         found = [np.array(value) for value in found]  # one may be a view of an input that changes
         for target, value in zip(arrays[n:], found, strict=True):
             target[...] = value
+        return True

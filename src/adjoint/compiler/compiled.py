@@ -16,6 +16,7 @@ from adjoint.compiler.staged import Staged, stage_call
 from adjoint.core.bind import lift, make
 from adjoint.core.errors import ArgumentError
 from adjoint.core.graph import Handle, leaf
+from adjoint.core.program import evaluate
 from adjoint.core.tree import Structure, flatten
 from adjoint.core.types import Type, default_dtype
 from adjoint.passes.pipeline import optimise
@@ -248,12 +249,18 @@ class Specialisation:
             ins.append(np.ascontiguousarray(slot.grad.value))
         results = [np.empty(t.shape, t.dtype) for t in self.result_types]
         gradients = self._gradients()
-        self.program([*ins, *results, *self.owned, *gradients])
+        if not self.program([*ins, *results, *self.owned, *gradients]):
+            self._complain(ins)
         for slot in self.cleared:
             slot.grad = None
         if staged.results == 1 and self.single:
             return make(results[0], leaf(results[0]))
         return staged.structure.rebuild([make(r, leaf(r)) for r in results])
+
+    def _complain(self, arrays: list[Any]) -> None:
+        """Raise what the interpreter raises on these inputs, with the user's line."""
+        evaluate(self.graph, [make(a, leaf(a)) for a in arrays])
+        raise AssertionError("the program left early, and the interpreter finds nothing wrong")
 
     def _own(self) -> None:
         """See that assigned tensors lie in memory that nobody else looks at."""

@@ -9,7 +9,7 @@ from adjoint.backends.interpreter import Interpreter
 from adjoint.core.errors import ArgumentError
 from adjoint.core.program import Graph
 
-Executor = Callable[[Sequence[Any]], None]
+Executor = Callable[[Sequence[Any]], bool]
 
 
 def executor(backend: str, graph: Graph, donated: dict[int, int]) -> Executor:

@@ -19,17 +19,21 @@ from typing import Any
 
 from adjoint.backends.llvm.kinds import KINDS
 from adjoint.backends.llvm.layout import Ints, View, picked, steps, through, whole
-from adjoint.backends.llvm.products import Product, as_product, copied, looped
+from adjoint.backends.llvm.products import in_pieces
+from adjoint.backends.llvm.rewrites import REWRITES
 from adjoint.core.graph import Node, Pick, by_age
 from adjoint.core.program import Graph
 from adjoint.core.types import Shape
+from adjoint.ops.along import TakeAlong
 from adjoint.ops.contract import Contract
 from adjoint.ops.extreme import Max, Min
+from adjoint.ops.gather import Gather
 from adjoint.ops.join import Split
 from adjoint.ops.product import Prod
 from adjoint.ops.reduce import Sum
 from adjoint.ops.truth import AllTrue, AnyTrue
 
+GATHERS = (Gather, TakeAlong)
 REDUCTIONS = (Sum, Max, Min, Prod, AllTrue, AnyTrue)
 LONGEST = 48
 """Maps that may wait for each other; a longer chain is more than one loop."""
@@ -71,6 +75,24 @@ def squeezed(shape: Shape) -> Shape:
     return tuple(n for n in shape if n != 1)
 
 
+def gathered(node: Node, x: View, index: View) -> tuple[Ints, Ints, int]:
+    """Strides of both operands of a gather along the axes of its result.
+
+    Returns:
+        For the values (without the axis that the index chooses on), for the index, and the step of
+        the values from one index to the next.
+    """
+    axis = node.op.axis
+    step = x.strides[axis]
+    if isinstance(node.op, TakeAlong):
+        values = (*x.strides[:axis], 0, *x.strides[axis + 1 :])
+        return values, index.strides, step
+    n = len(index.shape)
+    after = len(x.shape) - axis - 1
+    values = (*x.strides[:axis], *(0,) * n, *x.strides[axis + 1 :])
+    return values, (*(0,) * axis, *index.strides, *(0,) * after), step
+
+
 def walk(view: View, domain: Shape, shape: Shape) -> Ints:
     """Strides of an operand along the axes of a domain.
 
@@ -103,6 +125,7 @@ class Grouping:
         self.home: dict[Node, Group] = {}
         self.views: dict[Node, View] = {node: whole(node) for node in graph.inputs}
         self.waiting: set[Node] = set()
+        self.constants = {node: tensor.value for node, tensor in graph.constants.items()}
         for node in graph.constants:
             self.views[node] = whole(node)
         for node in graph.nodes:
@@ -124,9 +147,9 @@ class Grouping:
 
     def literal(self, view: View) -> Any:
         """The number behind a view of a constant with one element; None for anything else."""
-        if view.base not in self.graph.constants or view.base.size != 1:
+        if view.base not in self.constants or view.base.size != 1:
             return None
-        return self.graph.constants[view.base].value.reshape(-1)[0]
+        return self.constants[view.base].reshape(-1)[0]
 
     def need(self, base: Node) -> None:
         """Note that a value is read outside of its group."""
@@ -135,15 +158,9 @@ class Grouping:
             group.stored[base] = None
 
     def _see(self, node: Node) -> None:
-        """Take up the next node: as a view, as a map that waits, or in a group."""
+        """Take up the next node: as a view, in other words, as a map that waits, or in a group."""
         if isinstance(node.op, Pick):
-            owner = node.inputs[0]
-            view = picked(node, self.views[owner]) if owner in self.views else None
-            if view is None:
-                view = whole(node)
-                self.home[node] = self.home[owner]
-                self.home[owner].stored[node] = None
-            self.views[node] = view
+            self._pick(node)
             return
         xs = self.operands(node)
         if isinstance(node.op, Split):
@@ -154,18 +171,49 @@ class Grouping:
             if view is not None:
                 self.views[node] = view
                 return
+        if not self._rewritten(node, xs):
+            self._compute(node, xs)
+
+    def _pick(self, node: Node) -> None:
+        """A part of a split is a view; an output of anything else is a value of its own."""
+        owner = node.inputs[0]
+        view = picked(node, self.views[owner]) if owner in self.views else None
+        if view is None:
+            view = whole(node)
+            self.home[node] = self.home[owner]
+            self.home[owner].stored[node] = None
+        self.views[node] = view
+
+    def _rewritten(self, node: Node, xs: Sequence[Any]) -> bool:
+        """Whether the node is computed by other nodes, which have been taken up instead."""
+        if not self.fits(node):
+            return False
+        if isinstance(node.op, Contract):
+            pieces = in_pieces(node, xs[0], xs[1], whole(node))
+        else:
+            rewrite = REWRITES.get(type(node.op))
+            pieces = None if rewrite is None else rewrite(node, self.constants)
+        if pieces is None:
+            return False
+        for base in self.constants.keys() - self.views.keys():
+            self.views[base] = whole(base)
+        for piece in pieces:
+            self._see(piece)
+        self.views[node] = self.views[pieces[-1]]
+        return True
+
+    def _compute(self, node: Node, xs: Sequence[Any]) -> None:
         if node.dtype is not None:
             self.views[node] = whole(node)
-        if not self.fits(node):
+        if not (self.fits(node) and loops(node)):
             self._alone(node, xs)
-        elif isinstance(node.op, Contract):
-            self._contract(node, xs)
-        elif loops(node):
-            self.waiting.add(node)
-            if isinstance(node.op, REDUCTIONS) or self._long(node):
-                self._place(node)
-        else:
-            self._alone(node, xs)
+            return
+        if isinstance(node.op, GATHERS):  # whose operands are read at other points
+            for view in self.reads(node):
+                self._place(view.base)
+        self.waiting.add(node)
+        if isinstance(node.op, REDUCTIONS) or self._long(node):
+            self._place(node)
 
     def _long(self, node: Node) -> bool:
         """Whether so many maps wait for each other that they should not wait longer."""
@@ -177,17 +225,6 @@ class Grouping:
                     seen.add(view.base)
                     stack.append(view.base)
         return len(seen) > LONGEST
-
-    def _contract(self, node: Node, xs: Sequence[Any]) -> None:
-        """A product for BLAS, with copies of operands where it needs them, or a loop."""
-        plan = as_product(node, xs[0], xs[1], whole(node))
-        if isinstance(plan, Product):
-            self._alone(node, xs)
-            return
-        pieces = looped(node) if plan is None else copied(node, plan)
-        for piece in pieces:
-            self._see(piece)
-        self.views[node] = self.views[pieces[-1]]
 
     # -- groups --------------------------------------------------------------------------------
 
@@ -279,7 +316,7 @@ class Grouping:
         for node in tree:
             views = self.reads(node)
             shape, reduced = domain_of(node, views)
-            if not self._fit(group, views, shape, reduced):
+            if not self._fit(group, node, views, shape, reduced):
                 for m in added:
                     del group.members[m], self.home[m]
                 group.reduced = before
@@ -296,9 +333,11 @@ class Grouping:
                     self.need(view.base)
         return True
 
-    def _fit(self, group: Group, views: Sequence[View], shape: Shape, reduced: Ints | None) -> bool:
+    def _fit(self, group: Group, node: Node, views: Sequence[View], shape: Shape, reduced: Ints | None) -> bool:
         """Whether a node can be computed in the loop of a group."""
         domain = squeezed(shape)
+        if isinstance(node.op, GATHERS) and any(self.home.get(v.base) is group for v in views):
+            return False
         if reduced is not None:
             if domain != group.domain or group.reduced not in (None, reduced):
                 return False
@@ -319,7 +358,7 @@ class Grouping:
 
 def loops(node: Node) -> bool:
     """Whether a node is a loop over scalars: a map, a reduction, a copy of a view."""
-    return node.op.kind == "map" or isinstance(node.op, REDUCTIONS) or is_copy(node)
+    return node.op.kind == "map" or isinstance(node.op, (*REDUCTIONS, *GATHERS)) or is_copy(node)
 
 
 def is_copy(node: Node) -> bool:

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from adjoint.backends.llvm import products
+from adjoint.backends.llvm import products, scatter
 from adjoint.backends.llvm.layout import View, whole
 from adjoint.core.graph import Node
 from adjoint.ops.contract import Contract
+from adjoint.ops.gather import ScatterAdd
 
 
 class Kind(NamedTuple):
@@ -34,4 +35,5 @@ def _product(node: Node, xs: Sequence[View]) -> Any:
 
 KINDS: dict[type, Kind] = {
     Contract: Kind(_product, products.emit),
+    ScatterAdd: Kind(scatter.plan, scatter.emit),
 }

@@ -11,7 +11,7 @@ columns, and sums are short arrays on the stack that stay in the cache.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from math import prod
 from typing import Any
 
@@ -19,10 +19,19 @@ import numpy as np
 from llvmlite import ir
 
 from adjoint.backends.llvm import scalars
-from adjoint.backends.llvm.groups import REDUCTIONS, Group, Grouping, is_copy, squeezed, walk
+from adjoint.backends.llvm.groups import (
+    GATHERS,
+    REDUCTIONS,
+    Group,
+    Grouping,
+    gathered,
+    is_copy,
+    squeezed,
+    walk,
+)
 from adjoint.backends.llvm.layout import Ints, View, steps
 from adjoint.backends.llvm.nest import I64, PTR, Nest, constant, index, ll
-from adjoint.backends.llvm.scalar_cards import body
+from adjoint.backends.llvm.scalar_cards import body, wrap
 from adjoint.core.bind import SCALARS
 from adjoint.core.graph import Node
 from adjoint.core.types import DType, Shape, promote
@@ -110,15 +119,34 @@ class LoopKernel:
 
     def _strides(self, node: Node, view: View) -> Ints:
         """Strides of an operand along the axes of the group's domain."""
-        group = self.group
-        shape = self._shape(node)
-        found = walk(view, group.domain, shape)
+        return self._spread(node, walk(view, self.group.domain, self._shape(node)))
+
+    def _spread(self, node: Node, strides: Ints) -> Ints:
+        """Strides along the axes of a member's own loop as strides along the group's domain."""
         is_reduction = isinstance(node.op, REDUCTIONS) and self._axes(node)
-        if node in self.rows and not is_reduction:
-            kept = iter(found)
-            reduced = group.reduced or ()
-            return tuple(0 if a in reduced else next(kept) for a in range(len(group.domain)))
-        return found
+        if node not in self.rows or is_reduction:
+            return strides
+        kept = iter(strides)
+        reduced = self.group.reduced or ()
+        return tuple(0 if a in reduced else next(kept) for a in range(len(self.group.domain)))
+
+    def _gathered(self, node: Node) -> tuple[Ints, Ints, int]:
+        """`gathered`, along the axes of the group's domain."""
+        x, i = self.grouping.reads(node)
+        *both, step = gathered(node, x, i)
+        values, index_ = (
+            self._spread(node, tuple(s for s, n in zip(w, node.shape, strict=True) if n != 1))
+            for w in both
+        )
+        return values, index_, step
+
+    def _walks(self, node: Node) -> Iterator[Ints]:
+        """How a member walks through its operands."""
+        if isinstance(node.op, GATHERS):
+            yield from self._gathered(node)[:2]
+            return
+        for x in self.grouping.reads(node):
+            yield self._strides(node, x)
 
     def _collapse(self) -> tuple[Shape, Ints, list[int]]:
         """Neighbouring axes that every operand walks through as one are one."""
@@ -128,9 +156,7 @@ class LoopKernel:
             kept = iter(steps(self.group.row))
             walks.add(tuple(0 if a in reduced else next(kept) for a in range(len(domain))))
         for node in self.members:
-            for x in self.grouping.operands(node):
-                if isinstance(x, View):
-                    walks.add(self._strides(node, x))
+            walks.update(self._walks(node))
         sizes: list[int] = []
         last: list[int] = []  # for each new axis, the old axis whose stride it has
         for a, n in enumerate(domain):
@@ -388,7 +414,9 @@ class LoopKernel:
         for cache in reversed(self.nest.caches):
             if node in cache:
                 return cache[node]
-        if is_copy(node) or isinstance(node.op, REDUCTIONS):
+        if isinstance(node.op, GATHERS):
+            found = self._gather(node)
+        elif is_copy(node) or isinstance(node.op, REDUCTIONS):
             found = self._operand(node, self.grouping.operands(node)[0], node.dtype)
             if isinstance(node.op, REDUCTIONS):
                 found = (combine_first(self.nest.builders[found[1]], node, found[0]), found[1])
@@ -403,6 +431,23 @@ class LoopKernel:
         level = max((level for _, level in xs), default=0)
         b = self.nest.builders[level]
         return body(b, node.op, dtype, node.dtype, [x for x, _ in xs]), level
+
+    def _gather(self, node: Node) -> tuple[Any, int]:
+        """An element at a place that an index says; a bad index reads a place that exists.
+
+        That an index is in range is checked before the kernel runs.
+        """
+        x, i = self.grouping.reads(node)
+        values, places, step = self._gathered(node)
+        where, level = self._load(i.base, self._collapsed(places), i.offset)
+        size = index(x.shape[node.op.axis])
+
+        def place(b: Any) -> Any:
+            at = wrap(b, where, i.base.dtype, size)
+            return b.mul(at, index(step), flags=("nsw",))
+
+        at = self.nest.once(level, (id(where), "place", step), place)
+        return self._load(x.base, self._collapsed(values), x.offset, (at, level))
 
     def _operand(self, node: Node, x: Any, dtype: DType) -> tuple[Any, int]:
         if not isinstance(x, View):
@@ -419,14 +464,21 @@ class LoopKernel:
     def _collapsed(self, strides: Ints) -> Ints:
         return tuple(strides[a] for a in self.merged)
 
-    def _address(self, base: Node, strides: Ints, offset: int) -> tuple[Any, int]:
-        """The address of an element, and the level of the innermost axis that it depends on."""
+    def _address(
+        self, base: Node, strides: Ints, offset: int, moved: tuple[Any, int] | None = None
+    ) -> tuple[Any, int]:
+        """The address of an element, and the level of the innermost axis that it depends on.
+
+        With `moved`, so many elements further: a number, and the level at which it is known.
+        """
         nest = self.nest
         terms: dict[int, list[tuple[int, Any]]] = {}
         for a, s in enumerate(strides):
             if s and self.sizes[a] != 1:
                 i, level = self.at[a]
                 terms.setdefault(level, []).append((s, i))
+        if moved is not None:
+            terms.setdefault(moved[1], []).append((1, moved[0]))
         pointer = self.pointers[self.parameters[base]]
         t = ll(base.dtype)
         key: tuple[Any, ...] = (base, offset)
@@ -446,8 +498,10 @@ class LoopKernel:
             pointer = nest.once(level, key, further)
         return pointer, level
 
-    def _load(self, base: Node, strides: Ints, offset: int) -> tuple[Any, int]:
-        pointer, level = self._address(base, strides, offset)
+    def _load(
+        self, base: Node, strides: Ints, offset: int, moved: tuple[Any, int] | None = None
+    ) -> tuple[Any, int]:
+        pointer, level = self._address(base, strides, offset, moved)
         key = ("load", id(pointer))
         t = ll(base.dtype)
         return self.nest.once(level, key, lambda b: b.load(pointer, typ=t)), level

@@ -17,6 +17,7 @@ from llvmlite import ir
 
 from adjoint.backends.llvm.layout import Ints, View
 from adjoint.backends.llvm.nest import I64, PTR, Nest, index, ll
+from adjoint.backends.llvm.rewrites import new_node
 from adjoint.core.graph import Node
 from adjoint.ops.arithmetic import MULTIPLY
 from adjoint.ops.bilinear import roles, split
@@ -119,14 +120,6 @@ def as_product(node: Node, x: View, y: View, out: View) -> Product | tuple[bool,
     return Product(mx, my, target, size["m"], size["n"], size["k"], batch)
 
 
-def new_node(op: object, *inputs: Node, like: Node) -> Node:
-    """A node made by the back end, on the line of the node that it helps to compute."""
-    t = op.out_type(*[x.type for x in inputs])  # type: ignore[attr-defined]
-    return Node(
-        op, inputs, (t, *[x.type for x in inputs]), 0, t.shape, t.dtype, like.code, like.offset
-    )
-
-
 def copied(node: Node, which: tuple[bool, bool]) -> list[Node]:
     """The nodes that compute a contraction of operands that are first put in order."""
     spec = node.op.spec
@@ -143,6 +136,14 @@ def copied(node: Node, which: tuple[bool, bool]) -> list[Node]:
             inputs[i], letters[i] = made[-1], want
     op = type(node.op)(f"{letters[0]},{letters[1]}->{letters[2]}", node.op.strong)
     return [*made, new_node(op, *inputs, like=node)]
+
+
+def in_pieces(node: Node, x: View, y: View, out: View) -> list[Node] | None:
+    """The nodes that compute a contraction, where it is not a call of BLAS as it stands."""
+    plan = as_product(node, x, y, out)
+    if isinstance(plan, Product):
+        return None
+    return looped(node) if plan is None else copied(node, plan)
 
 
 def looped(node: Node) -> list[Node]:

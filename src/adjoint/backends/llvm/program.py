@@ -17,6 +17,7 @@ from llvmlite import ir
 
 from adjoint.backends.llvm import blas, build
 from adjoint.backends.llvm.groups import Group, Grouping
+from adjoint.backends.llvm.indices import indices, out_of_range
 from adjoint.backends.llvm.kinds import KINDS
 from adjoint.backends.llvm.layout import View
 from adjoint.backends.llvm.loops import LoopKernel, operand_dtype
@@ -31,7 +32,7 @@ PARALLEL = 1 << 15
 """Operations from which on a loop is shared among the workers."""
 GRAIN = 1 << 13
 """Operations that a worker takes at least."""
-NATIVE = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+NATIVE = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)
 """The class of native stretches."""
 HEADER = object.__basicsize__
 """Bytes of an object before its first field: of an array, the address of its data."""
@@ -95,7 +96,7 @@ class Program:
         self.graph = graph = own_outputs(graph)
         self.grouping = Grouping(graph, fits)
         self.donated = donated or {}
-        constants = [n for n in graph.constants if n in self._bases()]
+        constants = [n for n in self.grouping.constants if n in self._bases()]
         self._slots: dict[Node, int] = {}
         for node in (*constants, *graph.inputs):
             self._slots[node] = 1 + len(self._slots)
@@ -105,7 +106,7 @@ class Program:
         self.scratches: dict[Group, Place] = {}
         self.moves: list[tuple[Place, Place, int]] = []
         self._arrange()
-        self.constants = [np.ascontiguousarray(graph.constants[n].value) for n in constants]
+        self.constants = [np.ascontiguousarray(self.grouping.constants[n]) for n in constants]
         self.arena = np.empty(self.arena_size + 64, np.uint8)
         self.block = (ctypes.c_int64 * (self.first_output + len(graph.outputs)))()
         address = self.arena.ctypes.data
@@ -135,6 +136,13 @@ class Program:
                     if group not in readers.setdefault(view.base, []):
                         readers[view.base].append(group)
         end = len(grouping.groups)
+        # what may fail comes before everything that changes memory in place
+        risky = [
+            g.position
+            for g in grouping.groups
+            if (g.kind != "loop" and g.plan is None) or indices(g, grouping)
+        ]
+        self.risky = max(risky, default=-1)
         wanted = {out: inp for inp, out in self.donated.items()}
         for k, node in enumerate(self.graph.outputs):
             base = grouping.views[node].base
@@ -180,6 +188,8 @@ class Program:
     def _may_replace(self, old: Node, new: Node, readers: Sequence[Group]) -> bool:
         """Whether a value may be written over an input: nobody reads that afterwards."""
         home = self.grouping.home.get(new)
+        if home is None or home.position < self.risky:
+            return False
         if home is None or home.kind != "loop":
             return home is not None and all(g.position < home.position for g in readers)
         for group in readers:
@@ -203,9 +213,11 @@ class Program:
         self.module = ir.Module("step")
         self.declared: dict[str, Any] = {}
         self.kernels = 0
+        self.checked: set[tuple[View, int]] = set()
         self.stretches: list[Any] = []
         self._main: Any = None
         for group in self.grouping.groups:
+            self._check(group)
             if group.kind == "loop":
                 self._loop(group)
             elif group.plan is not None:
@@ -222,7 +234,7 @@ class Program:
         self._finish()
         self.library = build.library(str(self.module))
         self.run = [
-            self.library.function(s, None, ctypes.c_void_p) if isinstance(s, str) else s
+            self.library.function(s, ctypes.c_int64, ctypes.c_void_p) if isinstance(s, str) else s
             for s in self.stretches
         ]
 
@@ -242,7 +254,7 @@ class Program:
         """The builder of the current native stretch, begun if there is none."""
         if self._main is None:
             name = f"stretch{len(self.stretches)}"
-            function = ir.Function(self.module, ir.FunctionType(ir.VoidType(), [PTR]), name)
+            function = ir.Function(self.module, ir.FunctionType(I64, [PTR]), name)
             self.stretches.append(name)
             self._main = ir.IRBuilder(function.append_basic_block("entry"))
             self._slot_pointers: dict[int, Any] = {}
@@ -250,7 +262,7 @@ class Program:
 
     def _finish(self) -> None:
         if self._main is not None:
-            self._main.ret_void()
+            self._main.ret(index(0))
             self._main = None
 
     def pointer(self, place: Place) -> Any:
@@ -277,6 +289,17 @@ class Program:
             t = ll(view.base.dtype)  # type: ignore[arg-type]
             pointer = b.gep(pointer, [index(view.offset)], source_etype=t)
         return pointer
+
+    def _check(self, group: Group) -> None:
+        """Leave the program, before it has changed anything, if an index is out of range."""
+        for view, size in indices(group, self.grouping):
+            if (view, size) in self.checked:
+                continue
+            self.checked.add((view, size))
+            b = self.builder()
+            bad = b.call(out_of_range(self.module, self.name(), view, size), [self.address(view)])
+            with b.if_then(bad, likely=False):
+                b.ret(index(1))
 
     def _loop(self, group: Group) -> None:
         bases: dict[Node, None] = {}
@@ -368,13 +391,19 @@ class Program:
 
     # -- running -------------------------------------------------------------------------------
 
-    def __call__(self, arrays: Sequence[Any]) -> None:
-        """Run on the arrays of all inputs and outputs, which are contiguous."""
+    def __call__(self, arrays: Sequence[Any]) -> bool:
+        """Run on the arrays of all inputs and outputs, which are contiguous.
+
+        Returns:
+            Whether it came to the end; if not, an index is out of range, and nothing has changed.
+        """
         block = self.block
         for k, array in enumerate(arrays):
             block[self.first_input + k] = id(array)
         for part in self.run:
             if part.__class__ is NATIVE:
-                part(block)
+                if part(block):
+                    return False
             else:
                 part(arrays)
+        return True
