@@ -27,6 +27,7 @@ from adjoint.core.types import Shape
 from adjoint.ops.along import TakeAlong
 from adjoint.ops.contract import Contract
 from adjoint.ops.extreme import Max, Min
+from adjoint.ops.families import CAST
 from adjoint.ops.gather import Gather
 from adjoint.ops.join import Split
 from adjoint.ops.product import Prod
@@ -40,6 +41,9 @@ LONGEST = 48
 SERIAL = 1 << 14
 """A domain of more elements is not reduced to a single value by the group that computes it: one
 group of rows is walked by one worker."""
+
+
+Signature = tuple[Any, ...]
 
 
 @dataclass(eq=False, slots=True)
@@ -130,10 +134,24 @@ class Grouping:
             self.views[node] = whole(node)
         for node in graph.nodes:
             self._see(node)
+        self.outputs: list[Node] = []
         for node in graph.outputs:
-            base = self.views[node].base
+            base = self._own(node)
             self._place(base)
             self.need(base)
+            self.outputs.append(base)
+
+    def _own(self, node: Node) -> Node:
+        """What computes an output as a value of its own: its base, or a copy made for it."""
+        view = self.views[node]
+        base = view.base
+        computed = base in self.home or base in self.waiting
+        if view.contiguous and computed and base not in self.outputs:
+            return base
+        t = node.type
+        copy = Node(CAST[t.dtype], (node,), (t, t), 0, t.shape, t.dtype, node.code, node.offset)
+        self._compute(copy, [view])
+        return copy
 
     # -- views ---------------------------------------------------------------------------------
 

@@ -25,7 +25,6 @@ from adjoint.backends.llvm.nest import I8, I64, PTR, index, ll
 from adjoint.backends.llvm.scalar_cards import known
 from adjoint.core.graph import Node, Pick
 from adjoint.core.program import Graph
-from adjoint.ops.families import CAST
 from adjoint.passes.memory import Life, arrange
 
 PARALLEL = 1 << 15
@@ -58,25 +57,24 @@ def fits(node: Node) -> bool:
     return True
 
 
-def own_outputs(graph: Graph) -> Graph:
-    """The graph with a copy for each output that is not computed as a value of its own."""
-    taken: set[Node] = set()
-    outputs: list[Node] = []
-    extra: list[Node] = []
-    grouping = Grouping(graph, fits)
-    for node in graph.outputs:
-        view = grouping.views[node]
-        if not view.contiguous or view.base not in grouping.home or view.base in taken:
-            t = node.type
-            copy = Node(CAST[t.dtype], (node,), (t, t), 0, t.shape, t.dtype, node.code, node.offset)
-            extra.append(copy)
-            node = copy
-        else:
-            taken.add(view.base)
-        outputs.append(node)
-    if not extra:
-        return graph
-    return Graph(graph.inputs, (*graph.nodes, *extra), tuple(outputs), graph.constants)
+def signature(group: Group, grouping: Grouping, parameters: dict[Node, int]) -> Any:
+    """What a kernel depends on: groups with the same signature share one function."""
+    number = {node: k for k, node in enumerate(group.members)}
+    members: list[Any] = []
+    for node in group.members:
+        operands: list[Any] = []
+        for x in grouping.operands(node):
+            if not isinstance(x, View):
+                operands.append((type(x), repr(x)))
+            elif x.base in number:
+                operands.append((number[x.base], x.shape, x.strides))
+            else:
+                known = grouping.literal(x)
+                where = parameters.get(x.base) if known is None else repr(known)
+                operands.append((where, x.base.dtype, x.shape, x.strides, x.offset))
+        members.append((node.op, node.shape, node.dtype, tuple(operands)))
+    stored = tuple((number[node], parameters[node]) for node in group.stored)
+    return group.domain, group.reduced, tuple(members), stored
 
 
 class Program:
@@ -93,7 +91,7 @@ class Program:
     ) -> None:
         blas.install()
         self.separate = separate
-        self.graph = graph = own_outputs(graph)
+        self.graph = graph
         self.grouping = Grouping(graph, fits)
         self.donated = donated or {}
         constants = [n for n in self.grouping.constants if n in self._bases()]
@@ -144,8 +142,7 @@ class Program:
         ]
         self.risky = max(risky, default=-1)
         wanted = {out: inp for inp, out in self.donated.items()}
-        for k, node in enumerate(self.graph.outputs):
-            base = grouping.views[node].base
+        for k, base in enumerate(grouping.outputs):
             target = Place(self.first_output + k)
             if k in wanted:
                 old = self.graph.inputs[wanted[k]]
@@ -213,6 +210,8 @@ class Program:
         self.module = ir.Module("step")
         self.declared: dict[str, Any] = {}
         self.kernels = 0
+        self.loops: dict[Any, LoopKernel] = {}
+        self.wrappers: dict[Any, Any] = {}
         self.checked: set[tuple[View, int]] = set()
         self.stretches: list[Any] = []
         self._main: Any = None
@@ -312,7 +311,11 @@ class Program:
         for base in bases:
             places.setdefault(self.places[base], len(places))
         parameters = {base: places[self.places[base]] for base in bases}
-        kernel = LoopKernel(self.module, self.name(), group, self.grouping, parameters)
+        key = signature(group, self.grouping, parameters)
+        kernel = self.loops.get(key)
+        if kernel is None:
+            kernel = LoopKernel(self.module, self.name(), group, self.grouping, parameters)
+            self.loops[key] = kernel
         pointers = [self.pointer(place) for place in places]
         self.launch(kernel.function, pointers, kernel.units, kernel.work)
 
@@ -335,6 +338,8 @@ class Program:
 
     def _wrapper(self, function: Any, count: int) -> Any:
         """The function with its pointers in a block, as workers call it."""
+        if function in self.wrappers:
+            return self.wrappers[function]
         kind = ir.FunctionType(ir.VoidType(), [PTR, I64, I64])
         wrapper = ir.Function(self.module, kind, f"{function.name}.chunk")
         wrapper.linkage = "internal"
@@ -345,6 +350,7 @@ class Program:
         ]
         b.call(function, [*pointers, begin, end])
         b.ret_void()
+        self.wrappers[function] = wrapper
         return wrapper
 
     # -- what the interpreter does -------------------------------------------------------------
