@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from adjoint.backends.llvm import products, scatter
+from adjoint.backends.llvm import moves, products, scatter
 from adjoint.backends.llvm.layout import View, whole
 from adjoint.core.graph import Node
 from adjoint.ops.contract import Contract
 from adjoint.ops.gather import ScatterAdd
+from adjoint.ops.join import Concat
+from adjoint.ops.pad import Pad
 
 
 class Kind(NamedTuple):
@@ -35,5 +37,7 @@ def _product(node: Node, xs: Sequence[View]) -> Any:
 
 KINDS: dict[type, Kind] = {
     Contract: Kind(_product, products.emit),
+    Concat: Kind(moves.joined, moves.emit),
+    Pad: Kind(moves.padded, moves.emit),
     ScatterAdd: Kind(scatter.plan, scatter.emit),
 }
