@@ -12,7 +12,7 @@ from adjoint.core.program import Graph
 Executor = Callable[[Sequence[Any]], bool]
 
 
-def executor(backend: str, graph: Graph, donated: dict[int, int]) -> Executor:
+def executor(backend: str, graph: Graph, donated: dict[int, int], arguments: int) -> Executor:
     """What runs a graph on the arrays of all inputs and outputs.
 
     Raises:
@@ -24,4 +24,4 @@ def executor(backend: str, graph: Graph, donated: dict[int, int]) -> Executor:
         return Interpreter(graph)
     from adjoint.backends.llvm.program import Program  # noqa: PLC0415  # late: it loads llvmlite
 
-    return Program(graph, donated)
+    return Program(graph, donated, arguments)

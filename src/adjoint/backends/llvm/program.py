@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
-from adjoint.backends.llvm import blas, build
+from adjoint.backends.llvm import blas, build, watch
 from adjoint.backends.llvm.groups import Group, Grouping
 from adjoint.backends.llvm.indices import indices, out_of_range
 from adjoint.backends.llvm.kinds import KINDS
@@ -23,7 +23,7 @@ from adjoint.backends.llvm.layout import View
 from adjoint.backends.llvm.loops import LoopKernel, operand_dtype
 from adjoint.backends.llvm.nest import I8, I64, PTR, index, ll
 from adjoint.backends.llvm.scalar_cards import known
-from adjoint.core.graph import Node, Pick
+from adjoint.core.graph import Handle, Node, Pick, Slot
 from adjoint.core.program import Graph
 from adjoint.passes.memory import Life, arrange
 
@@ -33,8 +33,8 @@ GRAIN = 1 << 13
 """Operations that a worker takes at least."""
 NATIVE = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)
 """The class of native stretches."""
-HEADER = object.__basicsize__
-"""Bytes of an object before its first field: of an array, the address of its data."""
+FIRST = 3
+"""Slots before those of values: the address of the arena, of the table of `watch`, its length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +83,16 @@ class Program:
     Args:
         graph: what to compute.
         donated: for an input, the output that may take its place in memory.
+        arguments: how many inputs are other arrays in each call.
         separate: each group as a call of its own, so that it can be timed.
     """
 
     def __init__(
-        self, graph: Graph, donated: dict[int, int] | None = None, separate: bool = False
+        self,
+        graph: Graph,
+        donated: dict[int, int] | None = None,
+        arguments: int = 0,
+        separate: bool = False,
     ) -> None:
         blas.install()
         self.separate = separate
@@ -97,8 +102,8 @@ class Program:
         constants = [n for n in self.grouping.constants if n in self._bases()]
         self._slots: dict[Node, int] = {}
         for node in (*constants, *graph.inputs):
-            self._slots[node] = 1 + len(self._slots)
-        self.first_input = 1 + len(constants)
+            self._slots[node] = FIRST + len(self._slots)
+        self.first_input = FIRST + len(constants)
         self.first_output = self.first_input + len(graph.inputs)
         self.places: dict[Node, Place] = {n: Place(s) for n, s in self._slots.items()}
         self.scratches: dict[Group, Place] = {}
@@ -106,12 +111,17 @@ class Program:
         self._arrange()
         self.constants = [np.ascontiguousarray(self.grouping.constants[n]) for n in constants]
         self.arena = np.empty(self.arena_size + 64, np.uint8)
-        self.block = (ctypes.c_int64 * (self.first_output + len(graph.outputs)))()
+        self.arguments = arguments if watch.usable() else 0
+        end = self.first_output + len(graph.outputs)
+        self.block = (ctypes.c_int64 * (end + self.arguments))()
+        for k in range(self.arguments):
+            self.block[end + k] = id(graph.inputs[k].dtype)
+        self.watch([])
         address = self.arena.ctypes.data
         self.shift = -address % 64
         self.block[0] = address + self.shift
         for k, array in enumerate(self.constants):
-            self.block[1 + k] = array.ctypes.data
+            self.block[FIRST + k] = array.ctypes.data
         self._build()
 
     # -- memory --------------------------------------------------------------------------------
@@ -242,6 +252,11 @@ class Program:
         self.kernels += 1
         return f"kernel{self.kernels}"
 
+    @property
+    def native(self) -> bool:
+        """Whether the whole program is one native call, which sees for itself what has changed."""
+        return watch.usable() and len(self.run) == 1 and self.run[0].__class__ is NATIVE
+
     def external(self, name: str, types: Sequence[Any]) -> Any:
         """A function that is defined elsewhere."""
         if name not in self.declared:
@@ -257,7 +272,44 @@ class Program:
             self.stretches.append(name)
             self._main = ir.IRBuilder(function.append_basic_block("entry"))
             self._slot_pointers: dict[int, Any] = {}
+            if len(self.stretches) == 1:
+                self._guard(self._main)
         return self._main
+
+    def _guard(self, b: Any) -> None:
+        """Leave at once if an argument is of another type, or what is watched has changed."""
+
+        def slot(k: int, typ: Any) -> Any:
+            return b.load(b.gep(b.function.args[0], [index(k)], source_etype=I64), typ=typ)
+
+        good = b.call(watch.checks(self.module), [slot(1, PTR), slot(2, I64)])
+        end = self.first_output + len(self.graph.outputs)
+        for k in range(self.arguments):
+            t = self.graph.inputs[k].type
+            array, descr = slot(self.first_input + k, PTR), slot(end + k, I64)
+            good = b.and_(good, watch.is_argument(b, array, t, descr))
+        with b.if_then(b.not_(good), likely=False):
+            b.ret(index(watch.CHANGED))
+
+    def watch(self, table: Sequence[tuple[int, int]]) -> None:
+        """From now on, calls check that these words of memory are what they should be."""
+        self.table = np.array(table, np.int64).reshape(-1, 2)
+        self.block[1] = self.table.ctypes.data
+        self.block[2] = len(self.table)
+
+    def remember(
+        self,
+        tensors: Sequence[Handle],
+        gradients: Sequence[tuple[Slot, Any]],
+        memory: Sequence[Sequence[Any]],
+    ) -> None:
+        """From now on, calls check that these tensors, gradients and objects are as they are now."""
+        node, grad = watch.node_offset(), watch.grad_offset()
+        table = [(id(x) + node, id(x.node)) for x in tensors]
+        table += [(id(slot) + grad, id(g)) for slot, g in gradients]
+        for objects in memory:
+            table += watch.counts(objects)
+        self.watch(table)
 
     def _finish(self) -> None:
         if self._main is not None:
@@ -271,7 +323,7 @@ class Program:
             at = b.gep(b.function.args[0], [index(place.slot)], source_etype=I64)
             pointer = b.load(at, typ=PTR)
             if place.slot >= self.first_input:
-                pointer = b.load(b.gep(pointer, [index(HEADER)], source_etype=I8), typ=PTR)
+                pointer = b.load(b.gep(pointer, [index(watch.DATA)], source_etype=I8), typ=PTR)
             self._slot_pointers[place.slot] = pointer
         pointer = self._slot_pointers[place.slot]
         return b.gep(pointer, [index(place.offset)], source_etype=I8) if place.offset else pointer
@@ -388,7 +440,7 @@ class Program:
                 start = self.shift + place.offset + begin
                 return np.ndarray(view.shape, dtype, self.arena, start, strides)
             if place.slot < self.first_input:
-                source = self.constants[place.slot - 1]
+                source = self.constants[place.slot - FIRST]
             else:
                 source = arrays[place.slot - self.first_input]
             return np.ndarray(view.shape, dtype, source, begin, strides)
@@ -404,6 +456,7 @@ class Program:
             Whether it came to the end; if not, an index is out of range, and nothing has changed.
         """
         block = self.block
+        self.watch([])
         for k, array in enumerate(arrays):
             block[self.first_input + k] = id(array)
         for part in self.run:
