@@ -97,7 +97,7 @@ class Compiled:
             program = Specialisation(self, structure, spec, dynamic)
             programs.append(program)
         self._last = program
-        return program.run([np.ascontiguousarray(x.value) for x in dynamic])
+        return program.run([np.asarray(x.value, order="C") for x in dynamic])
 
     def _why(self, key: Any, programs: list[Specialisation]) -> str:
         """What differs from the programs that there are."""
@@ -295,9 +295,9 @@ class Specialisation:
         held: list[Any] = []
         for h in staged.read:
             value = h.value
-            held.append(value if value.flags.c_contiguous else np.ascontiguousarray(value))
+            held.append(value if value.flags.c_contiguous else np.asarray(value, order="C"))
         self.ready = self.quick and all(map(is_, held, [h.value for h in staged.read]))
-        held += [np.ascontiguousarray(slot.grad.value) for slot in self.read_gradients]
+        held += [np.asarray(slot.grad.value, order="C") for slot in self.read_gradients]
         self.ready = self.ready and not self.read_gradients
         results = [np.empty(t.shape, t.dtype) for t in self.result_types]
         gradients = [np.empty(t.shape, t.dtype) for t in self.gradient_types]

@@ -78,7 +78,7 @@ def matrix(
     if down is None or across is None:
         return None
     m, n = (prod(sizes[c] for c in part) for part in (rows, columns))
-    at = tuple(strides[c] for c in batch)
+    at = tuple(strides.get(c, 0) for c in batch)
     if (across == 1 or n == 1) and (down >= n or m == 1):
         return Matrix(view, False, max(down if m > 1 else n, n, 1), at)
     if (down == 1 or m == 1) and (across >= m or n == 1):
@@ -103,21 +103,22 @@ def as_product(node: Node, x: View, y: View, out: View) -> Product | tuple[bool,
         return None
     left = "".join(c for c in o if c in part.left)
     right = "".join(c for c in o if c in part.right)
-    target = matrix(out, o, left, right, part.batch, sizes)
-    if target is None:
-        return None
-    if target.transposed:  # BLAS writes rows: compute the transposed product instead
+    batch = part.batch
+    while (target := matrix(out, o, left, right, batch, sizes)) is None:
+        # the first axis of the result goes through one call after the other
+        first = next(c for c in o if c in left + right)
+        left, right, batch = left.replace(first, ""), right.replace(first, ""), batch + first
+    swapped = target.transposed
+    if swapped:  # BLAS writes rows: compute the transposed product instead
         x, y, a, b, left, right = y, x, b, a, right, left
-        target = matrix(out, o, left, right, part.batch, sizes)
+        target = matrix(out, o, left, right, batch, sizes)
         assert target is not None
-    mx = matrix(x, a, left, part.inner, part.batch, sizes)
-    my = matrix(y, b, part.inner, right, part.batch, sizes)
+    mx = matrix(x, a, left, part.inner, batch, sizes)
+    my = matrix(y, b, part.inner, right, batch, sizes)
     if mx is None or my is None:
-        copies = (mx is None, my is None)
-        return copies[::-1] if a is not split(spec)[0] else copies
-    size = {c: prod(sizes[i] for i in part_) for c, part_ in zip("mnk", (left, right, part.inner))}
-    batch = tuple(sizes[c] for c in part.batch)
-    return Product(mx, my, target, size["m"], size["n"], size["k"], batch)
+        return (my is None, mx is None) if swapped else (mx is None, my is None)
+    m, n, k = (prod(sizes[c] for c in letters) for letters in (left, right, part.inner))
+    return Product(mx, my, target, m, n, k, tuple(sizes[c] for c in batch))
 
 
 def copied(node: Node, which: tuple[bool, bool]) -> list[Node]:

@@ -109,7 +109,7 @@ class Program:
         self.scratches: dict[Group, Place] = {}
         self.moves: list[tuple[Place, Place, int]] = []
         self._arrange()
-        self.constants = [np.ascontiguousarray(self.grouping.constants[n]) for n in constants]
+        self.constants = [np.asarray(self.grouping.constants[n], order="C") for n in constants]
         self.arena = np.empty(self.arena_size + 64, np.uint8)
         self.arguments = arguments if watch.usable() else 0
         end = self.first_output + len(graph.outputs)

@@ -9,11 +9,16 @@ import numpy as np
 
 from adjoint.core.graph import Node, leaf
 from adjoint.ops.along import AddAlong, TakeAlong
+from adjoint.ops.bilinear import LETTERS, split
 from adjoint.ops.compare import Equal
+from adjoint.ops.contract import Contract
+from adjoint.ops.convolution import Convolve
 from adjoint.ops.gather import WrapIndex
 from adjoint.ops.reduce import Sum
 from adjoint.ops.select import Where
 from adjoint.ops.shape import Reshape
+from adjoint.ops.slice import Pad, Slice
+from adjoint.ops.windows import Windows
 
 Constants = dict[Node, Any]
 
@@ -61,8 +66,40 @@ def add_one(node: Node, constants: Constants) -> list[Node] | None:
     return [*made, here, new_node(Where(), here, x, zero, like=node)]
 
 
+def convolution(node: Node, constants: Constants) -> list[Node] | None:
+    """A convolution as a contraction of the windows of the padded input with the kernel."""
+    del constants
+    x, y = node.inputs
+    op = node.op
+    a, b, o = split(op.spec)
+    n = len(op.stride)
+    if node.dtype is None or node.dtype.char not in "fd" or x.dtype != y.dtype or not node.size:
+        return None
+    made: list[Node] = []
+    gaps = tuple(e - 1 for e in op.input_dilation)
+    if any(gaps) or any(map(any, op.padding)):
+        still = (0,) * len(a)
+        low, high = zip(*op.padding, strict=True)
+        made.append(new_node(Pad(still + low, still + high, still + gaps), x, like=node))
+        x = made[-1]
+    kernel = y.shape[len(b) :]
+    made.append(new_node(Windows(kernel, op.stride, op.kernel_dilation), x, like=node))
+    x = made[-1]
+    if op.flip:
+        still = len(b)
+        starts = (0,) * still + tuple(k - 1 for k in kernel)
+        back = Slice(starts, y.shape, (1,) * still + (-1,) * n)
+        made.append(new_node(back, y, like=node))
+        y = made[-1]
+    free = [c for c in LETTERS if c not in a + b + o]
+    slide, inside = "".join(free[:n]), "".join(free[n : 2 * n])
+    spec = f"{a}{slide}{inside},{b}{inside}->{o}{slide}"
+    return [*made, new_node(Contract(spec, op.strong), x, y, like=node)]
+
+
 REWRITES: dict[type, Callable[[Node, Constants], list[Node] | None]] = {
     TakeAlong: take_one,
     AddAlong: add_one,
+    Convolve: convolution,
 }
 """For a card, the nodes that compute the same, the last of which is the result; or None."""
