@@ -395,6 +395,7 @@ __all__ = [
     "checkpoint",
     "clip",
     "column_stack",
+    "compile",
     "complex",
     "complex64",
     "complex128",
@@ -655,11 +656,17 @@ if _typing.TYPE_CHECKING:
         testing as testing,
         train as train,
     )
+    from adjoint.compiler.compiled import compile as compile
     from adjoint.core.types import DType as _DType
     from adjoint.storage import load as load, save as save
 
     bfloat16: _DType
 _LATER = ("data", "fft", "linalg", "nn", "optim", "random", "storage", "testing", "train")
+_ELSEWHERE = {
+    "compile": "adjoint.compiler.compiled",
+    "load": "adjoint.storage",
+    "save": "adjoint.storage",
+}
 
 Tensor.numpy_protocol = staticmethod(lambda: _import_module("adjoint.numpy_protocol"))
 
@@ -671,8 +678,8 @@ def __getattr__(name: str) -> _typing.Any:
         from adjoint.core.types import as_dtype  # noqa: PLC0415  # late: it loads ml_dtypes
 
         return as_dtype(name)
-    if name in ("load", "save"):
-        return getattr(_import_module("adjoint.storage"), name)
+    if name in _ELSEWHERE:
+        return getattr(_import_module(_ELSEWHERE[name]), name)
     raise AttributeError(f"module 'adjoint' has no attribute {name!r}")
 
 

@@ -17,24 +17,28 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from heapq import heappop, heappush
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from adjoint.core.bind import (
     FP_IGNORE,
+    constant,
     fp_reset,
     fp_set,
+    lift,
     make,
     setting,
     state,
 )
-from adjoint.core.errors import NoGraph, NotDifferentiable, explain
-from adjoint.core.graph import Deferred, Node, Pick, by_age
+from adjoint.core.errors import NoGraph, NotDifferentiable, ShapeError, explain
+from adjoint.core.graph import Deferred, Handle, Node, Pick, by_age
+from adjoint.core.site import here
 from adjoint.ops.families import CAST, ZERO
 from adjoint.ops.shape import unbroadcast
 
 Cotangents = dict[Node, Any]
+_NOTHING: Final = nullcontext()
 
 
 # One loop without calls of its own: it runs once for every node of every backward pass.
@@ -73,33 +77,34 @@ def sweep(  # noqa: C901, PLR0915
                 _add(cts, owned, node, ct)
             else:
                 cts[node] = ct
-                heappush(heap, (-node.seq, node))
+                if node.op is not None:
+                    heappush(heap, (-node.seq, node))
     node: Any = None
     # what the rules record belongs to the user's lines of the forward nodes
-    with setting(site=state.site) if on_tensors else nullcontext():
+    with setting(site=state.site) if on_tensors else _NOTHING:
         token = fp_set(FP_IGNORE)
         try:
             while heap:
                 node = heappop(heap)[1]
                 ct = cts.pop(node)
+                if node.slot is not None or goal is not None:
+                    ct = _shown(node, ct, on_tensors)
+                    if goal is None or node in goal:
+                        found[node] = ct
                 op = node.op
-                if op is None or node.slot is not None or goal is not None:
-                    ct = _arrive(node, ct, found, goal, on_tensors)
-                    if op is None:
-                        continue
-                mask = node.mask if useful is None else _useful_mask(node, useful)
                 if op.__class__ is Pick:
                     _add_part(cts, heap, node.inputs[0], op.index, ct)
                     continue
+                mask = node.mask if useful is None else _useful_mask(node, useful)
                 if on_tensors:
                     state.site = node.site
                 saved = node.saved
-                if on_tensors or node.dtype is None or saved.__class__ is not tuple:
+                if on_tensors or not mask or node.dtype is None or saved.__class__ is not tuple:
                     results = pullback(node, ct, mask, on_tensors)
                 else:
                     out = saved[0]
                     results = op.pull(ct, node if out is None else out, saved[1:], mask)
-                for x, g in zip(node.inputs, results, strict=True):
+                for x, g in zip(node.inputs, results):  # noqa: B905  # `strict` costs 0.2 us
                     if mask & 1 and g is not None and g is not ZERO:
                         if g.shape != x.shape:
                             g = unbroadcast(g, x.shape)
@@ -109,16 +114,87 @@ def sweep(  # noqa: C901, PLR0915
                             _add(cts, owned, x, g)
                         else:
                             cts[x] = g
-                            heappush(heap, (-x.seq, x))
+                            if x.op is not None:
+                                heappush(heap, (-x.seq, x))
                     mask >>= 1
                 results = g = None  # the terms of a sum must not outlive it
                 if not retain_graph and not on_tensors:
                     node.saved = None
+            for node, ct in cts.items():  # leaves, which lead nowhere, have waited
+                found[node] = ct if node.slot is None else _shown(node, ct, on_tensors)
         except NotDifferentiable as error:
             raise placed(error, node) from None
         finally:
             fp_reset(token)
     return found
+
+
+def accumulate(
+    x: Handle, gradient: Any = None, retain_graph: bool = False, create_graph: bool = False
+) -> None:
+    """Add the gradient of a tensor to the slots of all that it depends on: ``x.backward()``."""
+    if not x.node.tracked:
+        raise NoGraph(
+            explain(
+                "nothing that requires a gradient leads to this tensor",
+                "backward",
+                [("self", x)],
+                here(),
+                "ad.tensor(..., requires_grad=True) for what you want gradients of, "
+                "and no ad.no_grad() or .detach() on the way.",
+            )
+        )
+    ct = _seed(x, gradient)
+    on_tensors = create_graph or not x.known
+    if on_tensors:
+        keep = retain_graph or create_graph
+        with setting(recording=create_graph):
+            found = sweep([(x.node, ct)], on_tensors=True, retain_graph=keep)
+    else:
+        # a NumPy number where it is one, as rules make them: arithmetic with it is cheaper
+        found = sweep([(x.node, ct.value[()])], retain_graph=retain_graph)
+    capture = state.capture
+    for node, g in found.items():
+        slot = node.slot
+        if slot is None:
+            continue
+        if not on_tensors:
+            g = constant(np.asarray(g))
+        before = slot.grad if capture is None else capture.read_gradient(slot, make)
+        if before is not None:
+            with setting(recording=create_graph):
+                g = before + g
+        if capture is not None:
+            capture.write_gradient(slot)
+        slot.grad = g
+
+
+def _seed(x: Handle, gradient: Any) -> Any:
+    """The cotangent that a backward pass starts from."""
+    if gradient is None:
+        if x.size != 1:
+            raise ShapeError(
+                explain(
+                    "only a scalar has a gradient without a cotangent",
+                    "backward",
+                    [("self", x)],
+                    here(),
+                    "loss.sum().backward(), or pass gradient= of the shape of the tensor.",
+                )
+            )
+        return constant(np.array(1, x.dtype, ndmin=x.ndim))
+    # a copy: the gradient of a leaf may be the cotangent itself, and the array is the caller's
+    gradient = lift(np.array(gradient) if isinstance(gradient, np.ndarray) else gradient)
+    if gradient.shape != x.shape:
+        raise ShapeError(
+            explain(
+                f"the gradient has shape {gradient.shape}, the tensor {x.shape}",
+                "backward",
+                [("self", x), ("gradient", gradient)],
+                here(),
+            )
+        )
+    return gradient
 
 
 def placed(error: NotDifferentiable, node: Node) -> NotDifferentiable:
@@ -160,14 +236,10 @@ def _useful_mask(node: Node, useful: set[Node]) -> int:
     return sum(1 << i for i, x in enumerate(node.inputs) if node.mask >> i & 1 and x in useful)
 
 
-def _arrive(
-    node: Node, ct: Any, found: Cotangents, goal: set[Node] | None, on_tensors: bool
-) -> Any:
-    """Show a complete cotangent to the node's hooks, and note it if it was asked for."""
+def _shown(node: Node, ct: Any, on_tensors: bool) -> Any:
+    """A complete cotangent as the node's hooks leave it."""
     if node.slot is not None and node.slot.hooks:
-        ct = _run_hooks(node.slot.hooks, ct, node, on_tensors)
-    if node in goal if goal is not None else (node.op is None or node.slot is not None):
-        found[node] = ct
+        return _run_hooks(node.slot.hooks, ct, node, on_tensors)
     return ct
 
 
@@ -233,11 +305,7 @@ def _complete(node: Node, parts: dict[int, Any], on_tensors: bool) -> tuple[Any,
             part = ZERO
         elif part is None:
             zeros = np.zeros(t.shape, t.dtype)
-            part = (
-                make(zeros, Node(None, (), None, 0, t.shape, t.dtype, None, 0))
-                if on_tensors
-                else zeros
-            )
+            part = constant(zeros) if on_tensors else zeros
         out.append(part)
     return tuple(out)
 
@@ -264,18 +332,15 @@ def _add_part(
     """Add a contribution to one output of a node with several: its cotangent is a dict by index."""
     if whole not in cts:
         cts[whole] = {}
-        heappush(heap, (-whole.seq, whole))
+        if whole.op is not None:
+            heappush(heap, (-whole.seq, whole))
     parts = cts[whole]
     parts[index] = g if index not in parts else parts[index] + g
 
 
 def _run_hooks(hooks: Sequence[Any], ct: Any, node: Node, on_tensors: bool) -> Any:
     """Show the gradient to the hooks; what one returns takes its place."""
-    shown = (
-        ct
-        if on_tensors
-        else make(np.asarray(ct), Node(None, (), None, 0, node.shape, node.dtype, None, 0))
-    )
+    shown = ct if on_tensors else constant(np.asarray(ct))
     with setting(site=None):
         for hook in tuple(hooks):
             changed = hook(shown)

@@ -9,9 +9,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from adjoint.backward import sweep
+from adjoint.backward import accumulate
 from adjoint.core.bind import (
-    constant,
     fresh_slot,
     install,
     lift,
@@ -25,7 +24,6 @@ from adjoint.core.bind import (
 from adjoint.core.errors import (
     ArgumentError,
     DTypeError,
-    NoGraph,
     NotDifferentiable,
     ShapeError,
     explain,
@@ -99,7 +97,7 @@ class Tensor(AbstractOperators):
     @requires_grad.setter
     def requires_grad(self, on: bool) -> None:
         if on and not is_inexact(self.dtype):
-            raise _no_gradient(self)
+            raise DTypeError(f"requires_grad: {self.dtype} has no gradient; use a float dtype")
         site = self.node.site or here()
         name = self.name
         self.node = leaf(self.value, on, site)
@@ -159,40 +157,7 @@ class Tensor(AbstractOperators):
             >>> x.grad
             tensor([2., 4.])
         """
-        if not self.node.tracked:
-            raise NoGraph(
-                explain(
-                    "nothing that requires a gradient leads to this tensor",
-                    "backward",
-                    [("self", self)],
-                    here(),
-                    "ad.tensor(..., requires_grad=True) for what you want gradients of, "
-                    "and no ad.no_grad() or .detach() on the way.",
-                )
-            )
-        ct = _seed(self, gradient)
-        on_tensors = create_graph or not self.known
-        if on_tensors:
-            keep = retain_graph or create_graph
-            with setting(recording=create_graph):
-                found = sweep([(self.node, ct)], on_tensors=True, retain_graph=keep)
-        else:
-            # a NumPy number where it is one, as rules make them: arithmetic with it is cheaper
-            found = sweep([(self.node, ct.value[()])], retain_graph=retain_graph)
-        capture = state.capture
-        for node, g in found.items():
-            slot = node.slot
-            if slot is None:
-                continue
-            if not on_tensors:
-                g = constant(np.asarray(g))
-            before = slot.grad if capture is None else capture.read_gradient(slot, make)
-            if before is not None:
-                with setting(recording=create_graph):
-                    g = before + g
-            if capture is not None:
-                capture.write_gradient(slot)
-            slot.grad = g
+        accumulate(self, gradient, retain_graph, create_graph)
 
     def register_hook(self, fn: Callable[[Tensor], Tensor | None]) -> Callable[[], None]:
         """Call `fn` with this tensor's gradient when it is known; what it returns replaces it.
@@ -395,7 +360,8 @@ class Tensor(AbstractOperators):
         Raises:
             ShapeError: if the value does not broadcast to the shape.
         """
-        new = lift(value)
+        # a Python float is not rounded to the default dtype on its way
+        new = tensor(value, self.dtype) if value.__class__ is float else lift(value)
         if new.shape != self.shape:
             new = shape_ops.broadcast_to(new, self.shape)
         if new.dtype != self.dtype:
@@ -508,10 +474,6 @@ class Tensor(AbstractOperators):
         return value.reshape(())[()]
 
 
-def _no_gradient(x: Tensor) -> DTypeError:
-    return DTypeError(f"requires_grad: {x.dtype} has no gradient; use a float dtype")
-
-
 def _same_type(x: Tensor, new: Any, how: str) -> Any:
     """The result of an in-place operator, which keeps shape and dtype."""
     if new.shape != x.shape:
@@ -556,14 +518,14 @@ def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     if isinstance(data, Tensor):
         out = asarray(data, dtype=dtype, copy=True)
         if out.node.tracked:
-            out = make(out.value, leaf(out.value, False, here()))
+            out = out.detach()
         if requires_grad:
             out.requires_grad = True
         return out
     out = own(_array(data, dtype, True), requires_grad)
     if requires_grad:
         if not is_inexact(out.value.dtype):
-            raise _no_gradient(out)
+            raise DTypeError(f"requires_grad: {out.dtype} has no gradient; use a float dtype")
         fresh_slot(out, leaf=True)
     return out
 
@@ -607,8 +569,6 @@ def _array(data: Any, dtype: Any, copy: bool | None) -> Any:
         array = np.array(data, dtype=None if dtype is None else as_dtype(dtype), copy=copy)
     else:
         array = _from_python(data, dtype)
-    if array.__class__ is not np.ndarray:
-        array = np.asarray(array)
     as_dtype(array.dtype)
     return array
 
@@ -620,34 +580,6 @@ def _from_python(data: Any, dtype: Any) -> Any:
     if array.dtype.kind in "fc":
         return array.astype(default_for(dtype_kind(array.dtype)))
     return array
-
-
-def _seed(x: Tensor, gradient: Any) -> Any:
-    """The cotangent that a backward pass starts from."""
-    if gradient is None:
-        if x.size != 1:
-            raise ShapeError(
-                explain(
-                    "only a scalar has a gradient without a cotangent",
-                    "backward",
-                    [("self", x)],
-                    here(),
-                    "loss.sum().backward(), or pass gradient= of the shape of the tensor.",
-                )
-            )
-        return constant(np.array(1, x.dtype, ndmin=x.ndim))
-    # a copy: the gradient of a leaf may be the cotangent itself, and the array is the caller's
-    gradient = lift(np.array(gradient) if isinstance(gradient, np.ndarray) else gradient)
-    if gradient.shape != x.shape:
-        raise ShapeError(
-            explain(
-                f"the gradient has shape {gradient.shape}, the tensor {x.shape}",
-                "backward",
-                [("self", x), ("gradient", gradient)],
-                here(),
-            )
-        )
-    return gradient
 
 
 def _enter(x: Any) -> Tensor:

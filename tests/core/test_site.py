@@ -1,6 +1,8 @@
 """The user's line: every node knows the line outside of the library that made it."""
 
+import _thread
 import threading
+import time
 from typing import Any
 
 import numpy as np
@@ -115,3 +117,16 @@ def test_a_thread_notes_its_own_lines() -> None:
     thread.start()
     thread.join()
     check(made[0], "in a thread", "work")
+
+
+def test_a_call_without_a_python_frame_beneath_works() -> None:
+    # as programs that embed Python call: here the list, in a thread that begins with it
+    found: list[Any] = []
+    calls = ((ad.tanh, ad.tensor([1.0, 2.0], requires_grad=True)), (ad.tensor, [1.0, 2.0]))
+    for function, x in calls:
+        _thread.start_new_thread(found.extend, (map(function, [x]),))
+    deadline = time.monotonic() + 10
+    while len(found) < len(calls) and time.monotonic() < deadline:
+        time.sleep(0.001)
+    assert len(found) == len(calls)
+    assert all(x.node.site.filename for x in found)

@@ -29,8 +29,8 @@ from adjoint.core.errors import (
     TracerLeak,
     explain,
 )
-from adjoint.core.graph import Handle, Node, Pick, Slot, ancestors, leaf, next_seq
-from adjoint.core.site import INTERNAL, Site, user_frame
+from adjoint.core.graph import Handle, Node, Pick, Slot, ancestors, next_seq
+from adjoint.core.site import Site, outside, outward, user_frame
 from adjoint.core.types import Type, is_inexact
 
 ndarray = np.ndarray
@@ -171,7 +171,11 @@ def bind_one(op: Any, x: Any) -> Any:
     """`bind` for one operand, which becomes a handle if it is none."""
     if isinstance(x, Handle):
         xv = x.value
-        if xv.__class__ is ndarray and xv.dtype.char in op.takes and not (_special and state.staging):
+        if (
+            xv.__class__ is ndarray
+            and xv.dtype.char in op.takes
+            and not (_special and state.staging)
+        ):
             nx = x.node
             return compute(op, (xv,), (nx,), nx.tracked)
         return _bind_any(op, (x,))
@@ -245,12 +249,13 @@ def compute(  # noqa: PLR0915  # written out on purpose, see below
     if _special and state.site is not None:
         node.code, node.offset = state.site
     else:
-        frame = getframe(3)  # beyond the function that binds and the one that called it
-        code = frame.f_code
-        while code.co_filename.startswith(INTERNAL) and frame.f_back is not None:
-            frame = frame.f_back
-            code = frame.f_code
-        node.code = code
+        try:
+            frame = getframe(3)  # beyond the function that binds and the one that called it
+        except ValueError:  # a program that embeds Python has called, and has no frame
+            frame = getframe(2)
+        if frame.f_code.co_filename not in outside:
+            frame = outward(frame)
+        node.code = frame.f_code
         node.offset = frame.f_lasti
     result: Any = new(_tensor)
     result.value = out

@@ -68,6 +68,13 @@ def _type_text(x: Any) -> str:
     return str(Type.of(x))
 
 
+def user_line() -> Any:
+    """The user's line that is being executed: the `site` of `explain`."""
+    from adjoint.core.site import here  # noqa: PLC0415  # it needs NumPy, which is not loaded yet
+
+    return here()
+
+
 def explain(
     error: BaseException | str,
     op: str,

@@ -10,7 +10,7 @@ import linecache
 import os
 import sys
 from types import CodeType, FrameType
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 # code made by exec inside the package, or NumPy's dispatch on the way into it, is not the user's
@@ -49,13 +49,28 @@ class Site(NamedTuple):
         return f"{os.path.basename(self.filename)}:{self.line}"
 
 
+outside: Final[set[str]] = set()
+"""Files that have turned out not to be the library's; to look here is the cheapest test."""
+
+
+def outward(frame: FrameType) -> FrameType:
+    """The nearest frame outside of the library, from this one on."""
+    while frame.f_code.co_filename.startswith(INTERNAL):
+        if frame.f_back is None:
+            return frame
+        frame = frame.f_back
+    outside.add(frame.f_code.co_filename)
+    return frame
+
+
 def user_frame(depth: int = 1) -> FrameType:
     """The nearest frame outside of the library, counted from `depth` frames up."""
     # the only way to the line that called
-    frame: FrameType = sys._getframe(depth)  # pyright: ignore[reportPrivateUsage]
-    while frame.f_code.co_filename.startswith(INTERNAL) and frame.f_back is not None:
-        frame = frame.f_back
-    return frame
+    try:
+        frame: FrameType = sys._getframe(depth)  # pyright: ignore[reportPrivateUsage]
+    except ValueError:  # a program that embeds Python has called, and has no frame
+        frame = sys._getframe()  # pyright: ignore[reportPrivateUsage]
+    return frame if frame.f_code.co_filename in outside else outward(frame)
 
 
 def here(depth: int = 2) -> Site:

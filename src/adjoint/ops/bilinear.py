@@ -106,10 +106,8 @@ class AbstractBilinear(AbstractMultilinear):
         if x.dtype.char in HALF:
             single = self.value(x.astype(np.float32), y.astype(np.float32))
             return np.asarray(single).astype(x.dtype)
-        if self.strong < 0:
-            return self.plain(x, y)
         out = self.plain(x, y)
-        if out.dtype.kind not in "fc":
+        if self.strong < 0:
             return out
         flat: Any = out.ravel("K")
         square: Any = square_of(flat, flat)  # NaN if an element is: one pass, no temporary

@@ -146,7 +146,7 @@ class IsFinite(AbstractPredicate):
 class LogicalAnd(AbstractComparison):
     """Whether both values are true, which means not zero."""
 
-    llvm = "and"
+    llvm = "logical_and"
     value = np.logical_and
 
 
@@ -154,7 +154,7 @@ class LogicalAnd(AbstractComparison):
 class LogicalOr(AbstractComparison):
     """Whether at least one of two values is true."""
 
-    llvm = "or"
+    llvm = "logical_or"
     value = np.logical_or
 
 
@@ -162,7 +162,7 @@ class LogicalOr(AbstractComparison):
 class LogicalXor(AbstractComparison):
     """Whether exactly one of two values is true."""
 
-    llvm = "xor"
+    llvm = "logical_xor"
     value = np.logical_xor
 
 
@@ -170,7 +170,7 @@ class LogicalXor(AbstractComparison):
 class LogicalNot(AbstractPredicate):
     """Whether the value is false, which means zero."""
 
-    llvm = "not"
+    llvm = "logical_not"
     value = np.logical_not
 
 

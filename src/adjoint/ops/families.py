@@ -69,6 +69,8 @@ def scale(ct: Any, d: Any) -> Any:
 
 def conj(x: Any) -> Any:
     """Complex conjugate; real values, tensors or arrays, are returned untouched."""
+    if x.__class__ is ndarray:
+        return x if x.dtype.kind != "c" else x.conj()
     if x.__class__ is complex:
         return x.conjugate()
     if getattr(x, "dtype", None) is None or x.dtype.kind != "c":
@@ -151,18 +153,21 @@ class AbstractMap(Primitive):
             out.append(x)
         return tuple(out) if changed else xs
 
+    # one operand and two are written out: this runs once for every node of a backward pass
     def pull(self, ct: Any, out: Any, xs: tuple[Any, ...], mask: int) -> Sequence[Any]:
-        if ct.dtype.kind == "c":
-            return [
-                scale(ct, conj(self.partial(i, out, *xs))) if mask >> i & 1 else None
-                for i in range(len(xs))
-            ]
-        if mask == 1:
-            g = scale(ct, self.partial(0, out, *xs))
-            return (g,) if len(xs) == 1 else (g, *[None] * (len(xs) - 1))
-        return [
-            scale(ct, self.partial(i, out, *xs)) if mask >> i & 1 else None for i in range(len(xs))
-        ]
+        partial = self._partial_conj if ct.dtype.kind == "c" else self.partial
+        if len(xs) == 1:
+            return (scale(ct, partial(0, out, xs[0])),)
+        if len(xs) == 2:
+            x, y = xs
+            return (
+                scale(ct, partial(0, out, x, y)) if mask & 1 else None,
+                scale(ct, partial(1, out, x, y)) if mask & 2 else None,
+            )
+        return [scale(ct, partial(i, out, *xs)) if mask >> i & 1 else None for i in range(len(xs))]
+
+    def _partial_conj(self, i: int, out: Any, *xs: Any) -> Any:
+        return conj(self.partial(i, out, *xs))
 
     def push(self, dots: tuple[Any, ...], out: Any, xs: tuple[Any, ...]) -> Any:
         total: Any = None
@@ -221,7 +226,16 @@ class AbstractLinear(Primitive):
     parameters: ClassVar[tuple[int, ...]] = ()
     """Positions of the inputs that the operation is not linear in and that have no gradient."""
 
+    # written out for one operand and two, as that of maps is
     def pull(self, ct: Any, out: Any, xs: tuple[Any, ...], mask: int) -> Sequence[Any]:
+        if len(xs) == 1:
+            return (self.transpose(0, ct, xs[0]),)
+        if len(xs) == 2:
+            x, y = xs
+            return (
+                self.transpose(0, ct, x, y) if mask & 1 else None,
+                self.transpose(1, ct, x, y) if mask & 2 else None,
+            )
         return [self.transpose(i, ct, *xs) if mask >> i & 1 else None for i in range(len(xs))]
 
     def push(self, dots: tuple[Any, ...], out: Any, xs: tuple[Any, ...]) -> Any:
@@ -259,8 +273,7 @@ class AbstractMultilinear(Primitive):
     ``transpose(i, ct, *xs)`` is the cotangent of input `i`; it may read the other inputs.
     """
 
-    def pull(self, ct: Any, out: Any, xs: tuple[Any, ...], mask: int) -> Sequence[Any]:
-        return [self.transpose(i, ct, *xs) if mask >> i & 1 else None for i in range(len(xs))]
+    pull = AbstractLinear.pull
 
     def push(self, dots: tuple[Any, ...], out: Any, xs: tuple[Any, ...]) -> Any:
         total: Any = None
@@ -293,7 +306,8 @@ def strong_multiply(ct: Any, d: Any) -> Any:
         square = square_of(out, out)
         if square == square:
             return out
-    return np.where(np.equal(ct, 0), np.zeros((), out.dtype), out)
+    # only what is not a number is replaced, so that no element depends on the others
+    return np.where(np.equal(ct, 0) & (out != out), np.zeros((), out.dtype), out)
 
 
 @final

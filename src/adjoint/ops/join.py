@@ -40,7 +40,6 @@ class Concat(AbstractLinear):
 
     axis: int
     kind = "view"
-    variadic = True
 
     def value(self, *xs: Any) -> Any:
         return np.concatenate(xs, axis=self.axis)

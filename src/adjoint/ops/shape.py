@@ -100,8 +100,11 @@ class Expand(AbstractLinear):
         x = np.asarray(x)
         if x.flags.c_contiguous and x.dtype.kind in "fciub" and x.size:
             # the view itself, by its strides: np.broadcast_to takes eight times as long to make it
-            steps = iter(x.strides)
-            strides = [0 if a in self.axes else next(steps) for a in range(len(shape))]
+            if x.ndim:
+                steps = iter(x.strides)
+                strides = [0 if a in self.axes else next(steps) for a in range(len(shape))]
+            else:
+                strides = (0,) * len(shape)
             return np.ndarray(shape, x.dtype, x, 0, strides)
         kept = iter(x.shape)
         aligned = tuple([1 if a in self.axes else next(kept) for a in range(len(shape))])
@@ -125,6 +128,9 @@ class Expand(AbstractLinear):
         yield cls((2,), (0,)), [rng.normal(size=())]
 
 
+add_up: Final = np.add.reduce
+
+
 @final
 class Sum(AbstractLinear):
     """Sum over `axes`, which disappear."""
@@ -135,18 +141,19 @@ class Sum(AbstractLinear):
     start: ClassVar[int] = 0
 
     def value(self, x: Any) -> Any:
-        if x.dtype.kind == "V":  # bfloat16 holds no sum of more than 256 ones
+        kind = x.dtype.kind
+        if kind in "fc":  # which keep their dtype; to say so costs as much as a small sum
+            return add_up(x, None if len(self.axes) == x.ndim else self.axes)
+        if kind == "V":  # bfloat16 holds no sum of more than 256 ones
             wide = np.asarray(x).astype(np.float32)
-            return np.asarray(np.add.reduce(wide, axis=self.axes)).astype(x.dtype)
-        if x.dtype.kind in "fc":  # which keep their dtype; to say so costs as much as a small sum
-            return np.add.reduce(x, axis=None if len(self.axes) == x.ndim else self.axes)
-        return np.add.reduce(x, axis=self.axes, dtype=x.dtype)
+            return np.asarray(add_up(wide, self.axes)).astype(x.dtype)
+        return add_up(x, self.axes, x.dtype)
 
     def out_type(self, x: Any) -> Type:
         return x.drop(self.axes)
 
     def transpose(self, i: int, ct: Any, x: Any) -> Any:
-        return Expand(x.shape, self.axes)(ct)
+        return expansion(x.shape, self.axes)(ct)
 
     def batch(self, size: int, batched: tuple[bool, ...], x: Any) -> Any:
         return Sum(tuple(a + 1 for a in self.axes))(x)
@@ -159,6 +166,12 @@ class Sum(AbstractLinear):
         yield cls((0,)), [rng.normal(size=(2, 3))]
         yield cls((0, 2)), [rng.normal(size=(2, 3, 4))]
         yield cls(()), [rng.normal(size=(2,))]
+
+
+@lru_cache(maxsize=1024)
+def expansion(shape: Shape, axes: tuple[int, ...]) -> Expand:
+    """The card that repeats a value along `axes` of `shape`, made once."""
+    return Expand(shape, axes)
 
 
 @lru_cache(maxsize=1024)
@@ -184,13 +197,18 @@ def unbroadcast(g: Any, shape: Shape) -> Any:
 
     This is the only place in the library that undoes broadcasting.
     """
-    if g.shape == shape:
-        return g
-    lead = len(g.shape) - len(shape)
-    axes = tuple(a for a, n in enumerate(g.shape) if a < lead or (shape[a - lead] == 1 and n != 1))
-    if axes:
-        g = sum_over(len(g.shape), axes)(g)
-    return g if g.shape == shape else Reshape(shape)(g)
+    for card in _undone(g.shape, shape):
+        g = card(g)
+    return g
+
+
+@lru_cache(maxsize=1024)
+def _undone(given: Shape, shape: Shape) -> tuple[Sum | Reshape, ...]:
+    """The cards that take a value of the `given` shape to the one that was broadcast to it."""
+    lead = len(given) - len(shape)
+    axes = tuple(a for a, n in enumerate(given) if a < lead or (shape[a - lead] == 1 and n != 1))
+    left = tuple(n for a, n in enumerate(given) if a not in axes)
+    return (*([Sum(axes)] if axes else []), *([Reshape(shape)] if left != shape else []))
 
 
 # -- what the user gave, made tidy ---------------------------------------------------------------
