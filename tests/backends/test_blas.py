@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from adjoint.backends.llvm import blas, build, door, processor, threads
+from adjoint.backends.llvm import blas, blas_text, build, door, processor, threads
 
 WHOLE, ADDRESS = ctypes.c_int64, ctypes.c_void_p
 REALS = {"f32": ctypes.c_float, "f64": ctypes.c_double}
@@ -34,7 +34,7 @@ def entry(kind: str, t: str) -> Any:
     real = REALS[t]
     a, b, c = [[ADDRESS, WHOLE, *([WHOLE] if kind == "bgemm" else [])]] * 3
     batch = [WHOLE] if kind == "bgemm" else []
-    return blas.install().function(
+    return blas.products(t).function(
         f"adjoint_{kind}_{t}", None, *[WHOLE] * 5, real, *a, *b, real, *c, *batch
     )
 
@@ -288,6 +288,39 @@ def test_without_the_wheel(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     monkeypatch.setattr(door, "available", lambda: "llvmlite is away")
     assert blas.available.__wrapped__() == "llvmlite is away"
+
+
+@pytest.mark.parametrize("t", REALS)
+def test_processors_without_masked_vectors(
+    t: str, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processor, "vector_bytes", lambda: 16)
+    assert blas._small(t) is False
+    library = build.library(blas_text.text(t, own=False), effort=0)
+    monkeypatch.setattr(blas, "products", lambda _: library)
+    for m, n, k in ((3, 4, 5), (40, 70, 90)):
+        a, b = operands(rng, t, 0, 1, m, n, k)
+        c = np.empty((m, n), DTYPES[t])
+        expected, bound = reference(0, 1, a, b, 1, 0, c)
+        assert (abs(call("gemm", t, 0, 1, a, b, c) - expected) <= EXACT[t] * bound).all()
+
+
+@pytest.mark.parametrize("t", REALS)
+@pytest.mark.parametrize(("ta", "tb"), FLAGS)
+def test_the_projects_own_kernel_at_its_borders(
+    t: str, ta: int, tb: int, rng: np.random.Generator
+) -> None:
+    """Rows left over, columns of part of a vector, more terms than a block."""
+    for m, n, k in product((2, 3, 7, 10, 25), (2, 8, 9, 16, 31, 33), (1, 8, 15, 257, 520)):
+        a, b = operands(rng, t, ta, tb, m, n, k, pad=3)
+        whole = np.full((m, n + 1), 7, DTYPES[t])
+        for beta in (0, 0.5):
+            c = whole[:, :n]
+            c[...] = rng.standard_normal((m, n))
+            expected, bound = reference(ta, tb, a, b, 2, beta, c)
+            call("gemm", t, ta, tb, a, b, c, 2, beta)
+            assert (abs(c - expected) <= 4 * EXACT[t] * bound).all(), (m, n, k, beta)
+            assert (whole[:, n:] == 7).all()
 
 
 def test_the_externals_are_known() -> None:

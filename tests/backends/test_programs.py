@@ -33,7 +33,7 @@ def staged(f: Any, *types: Type) -> Graph:
 def run(graph: Graph, xs: Any, native: bool) -> list[Any]:
     outs = [np.zeros(t.shape, t.dtype) for t in graph.out_types]
     executor = Program(graph) if native else Interpreter(graph)
-    assert executor([*xs, *outs])
+    assert executor([*(np.asarray(x, order="C") for x in xs), *outs])
     return outs
 
 
@@ -69,7 +69,7 @@ def test_a_card_means_the_same_in_machine_code(case: Case) -> None:
 @pytest.mark.parametrize("case", [c for c in CASES if c.card.kind != "control"], ids=str)
 def test_a_card_means_the_same_in_single_precision(case: Case) -> None:
     arrays = [single(x) for x in case.xs if hasattr(x, "dtype")]
-    if all(a.dtype == x.dtype for a, x in zip(arrays, case.xs, strict=False)):
+    if not any(getattr(x, "dtype", None) == np.float64 for x in case.xs):
         return  # a card of integers has no other precision
 
     def f(*tensors: Any) -> Any:

@@ -18,6 +18,10 @@ from adjoint.core.types import Type
 class Capture:
     """The tensors and gradients that a function being staged has touched.
 
+    Args:
+        reads: whether tensors from outside become inputs. If not, they stay the numbers that they
+            are, and the capture only undoes assignments of what has no numbers.
+
     Attributes:
         inputs: tensors whose numbers are read, in the order of their first reading.
         gradients: slots whose gradient is read before it is set; the gradient is None or an input.
@@ -25,7 +29,8 @@ class Capture:
         graded: slots whose gradient is set.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, reads: bool = True) -> None:
+        self.reads = reads
         self.since = next_seq()
         self.inputs: list[tuple[Handle, Node]] = []
         self.gradients: dict[Slot, Node | None] = {}
@@ -42,7 +47,7 @@ class Capture:
 
     def read(self, x: Handle) -> None:
         """Make a tensor from outside an input: from now on only its type is known."""
-        if not self.outside(x):
+        if not self.reads or not self.outside(x):
             return
         if x.node.tracked and x.node.op is not None:
             raise ArgumentError(
@@ -83,7 +88,7 @@ class Capture:
     def read_gradient(self, slot: Slot, lift: Callable[[Any, Node], Any]) -> Any:
         """The gradient in a slot: an input, unless this function has set it."""
         known = slot.grad
-        if slot in self.graded or slot in self._gradient_before:
+        if not self.reads or slot in self.graded or slot in self._gradient_before:
             return known
         if known is not None and not (known.known and known.node.seq < self.since):
             return known
@@ -108,6 +113,8 @@ class Capture:
     def restore(self) -> None:
         """Put everything outside back as it was before the staging."""
         for x, value, node in self._before.values():
-            x.value, x.node = value, node
+            if self.reads or not x.known:
+                x.value, x.node = value, node
         for slot, gradient in self._gradient_before.items():
-            slot.grad = gradient
+            if self.reads or not (slot.grad is None or slot.grad.known):
+                slot.grad = gradient

@@ -48,12 +48,16 @@ class Generator:
             return
         if seed not in (0, None):
             raise ArgumentError("Generator: give a seed or a state, not both")
-        self.state = _checked(lift(state))
+        self.state = _checked(lift(state)).copy()  # the stream's own: drawing rebinds it
 
     def seed(self, seed: int | None) -> None:
         """Start the stream that belongs to a seed; None takes one from the operating system."""
         number = int.from_bytes(os.urandom(8)) if seed is None else _seed_number(seed)
-        self.state = lift(np.array([number & 0xFFFFFFFF, number >> 32, 0, 0], np.uint32))
+        start = lift(np.array([number & 0xFFFFFFFF, number >> 32, 0, 0], np.uint32))
+        if self.state is None:
+            self.state = start
+        else:  # the same tensor, which compiled functions know
+            self.state.assign(start)
 
     def reserve(self, blocks: int) -> Any:
         """The state as it is, for a draw of so many blocks; the stream moves on behind them."""
@@ -101,7 +105,7 @@ class Generator:
         """
         if saved.keys() != {"state"}:
             raise ArgumentError(f"Generator: expected the key 'state', got {sorted(saved)}")
-        self.state = _checked(lift(saved["state"]))
+        self.state.assign(_checked(lift(saved["state"])))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _at, (self.state.numpy(),)  # copies go on from here, each with a lock of its own

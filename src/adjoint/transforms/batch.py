@@ -19,7 +19,7 @@ from adjoint.core.site import here
 from adjoint.core.tree import flatten
 from adjoint.core.types import Type, normalize_axis
 from adjoint.ops.shape import Expand, Permute, refusal
-from adjoint.transforms.leaves import tensors
+from adjoint.transforms.leaves import tensors, undone
 from adjoint.transforms.reverse import grad
 
 __all__ = ["per_example_grad", "vmap"]
@@ -87,8 +87,9 @@ def vmap(
             inner.append(one)
         call_args, call_kwargs = structure.rebuild(inner)
         since = staged[0].node.seq
-        result = f(*call_args, **call_kwargs)
-        outs, out_structure = tensors(result, "vmap: the result")
+        with undone():
+            result = f(*call_args, **call_kwargs)
+            outs, out_structure = tensors(result, "vmap: the result")
         graph = extract(staged, outs, since)
         values = evaluate(graph, fronted, functools.partial(apply_batched, size))
         return out_structure.rebuild(_place_axes(values, axes_out, size, out_structure))

@@ -85,11 +85,11 @@ class Call:
         from adjoint.random.generator import Generator, default_generator  # noqa: PLC0415
 
         given = [x for x in flatten((args, kwargs))[0] if isinstance(x, Generator)]
-        self.streams = [(g, g.state) for g in (default_generator(), *given)]
+        self.streams = [(g, g.state.copy()) for g in (default_generator(), *given)]
 
     def again(self) -> Record:
         """Make the call once more; what it records."""
-        before = [(g, g.state) for g, _ in self.streams]
+        before = [(g, g.state.copy()) for g, _ in self.streams]
         args, kwargs = copies((self.args, self.kwargs))
         _put_back(self.streams)
         try:
@@ -110,7 +110,7 @@ def _copy(x: Any) -> Any:
 
 def _put_back(streams: Sequence[tuple[Any, Any]]) -> None:
     for generator, stream in streams:
-        generator.state = stream
+        generator.state.assign(stream)
 
 
 class Record:

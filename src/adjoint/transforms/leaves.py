@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from typing import Any, final
 
 import numpy as np
 
 from adjoint.core.bind import lift, make, setting, state, touch
+from adjoint.core.capture import Capture
 from adjoint.core.errors import ArgumentError, DTypeError, explain
 from adjoint.core.graph import Handle, Node, leaf
 from adjoint.core.site import here
@@ -51,6 +53,23 @@ def tensors(tree: Any, what: str = "argument") -> tuple[list[Any], Structure]:
                 f"{where} is {type(x).__name__}, which is neither an array nor a number"
             ) from None
     return out, structure
+
+
+@contextmanager
+def undone() -> Generator[None]:
+    """Undo assignments to tensors from outside: they would be left without numbers.
+
+    In a function that is being compiled, which makes outputs of them, they stand.
+    """
+    if state.capture is not None:
+        yield
+        return
+    capture = Capture(reads=False)
+    try:
+        with setting(capture=capture):
+            yield
+    finally:
+        capture.restore()
 
 
 def alias(x: Any, what: str, name: str) -> Any:

@@ -10,7 +10,7 @@ from adjoint.core.program import Graph, extract
 from adjoint.core.site import here
 from adjoint.core.tree import Structure
 from adjoint.core.types import Type
-from adjoint.transforms.leaves import tensors
+from adjoint.transforms.leaves import tensors, undone
 
 __all__ = ["trace"]
 
@@ -19,7 +19,8 @@ def trace(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Graph:
     """The computation graph of a function, for arguments like these.
 
     The function is called once with tensors of which only shape and dtype are known; nothing is
-    computed. Tensors that it uses from outside become constants of the graph.
+    computed. Tensors that it uses from outside become constants of the graph; what it assigns to
+    them is undone at the end.
 
     Args:
         f: any function of tensors.
@@ -49,7 +50,7 @@ def stage(f: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> tuple[Gra
     staged = [staged_leaf(Type(x.shape, x.dtype), x.node.tracked, site) for x in xs]
     since = staged[0].node.seq if staged else staged_leaf(Type.of(0.0)).node.seq
     call_args, call_kwargs = structure.rebuild(staged)
-    with setting(staging=True):
+    with undone(), setting(staging=True):
         result = f(*call_args, **call_kwargs)
         outs, out_structure = tensors(result, "trace: the result")
     return extract(staged, outs, since), out_structure

@@ -25,9 +25,11 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
-from adjoint.backends.llvm import blas_text, build, door, processor, threads
+from adjoint.backends.llvm import blas_text, build, door, processor, small_text, threads
 
 _lock = threading.RLock()
+_SIZES = {"f32": 4, "f64": 8}
+_kept: list[build.Library] = []  # others call into them
 
 
 @functools.cache
@@ -46,19 +48,48 @@ def available() -> str:
 
 
 @functools.cache
-def install() -> build.Library:
-    """Makes the products known to modules, and the threads that they run on."""
+def install() -> None:
+    """Makes the products known to modules, and the threads that they run on.
+
+    Nothing is compiled before a module declares a product of that precision.
+    """
     threads.install()
+    for t in _SIZES:
+        for name in ("gemm", "pgemm", "bgemm"):
+            symbol = f"adjoint_{name}_{t}"
+            build.external(symbol, functools.partial(_address, t, symbol))
+
+
+@functools.cache
+def products(t: str) -> build.Library:
+    """The products of a precision, ``f32`` or ``f64``."""
+    install()
     library = _library()
-    for letter in "sd":
-        for name in ("gemm", "gemv"):
-            function = getattr(library, f"scipy_cblas_{letter}{name}")
-            address = ctypes.cast(function, ctypes.c_void_p).value or 0
-            build.external(f"adjoint_cblas_{letter}{name}", address)
-    products = build.library(blas_text.text(), effort=0)
-    for name in products.names:
-        build.external(name, products.address(name))
-    return products
+    letter = {"f32": "s", "f64": "d"}[t]
+    for name in ("gemm", "gemv"):
+        function = getattr(library, f"scipy_cblas_{letter}{name}")
+        address = ctypes.cast(function, ctypes.c_void_p).value or 0
+        build.external(f"adjoint_cblas_{letter}{name}", address)
+    small = _small(t)
+    return build.library(blas_text.text(t, small), effort=0)
+
+
+def _address(t: str, symbol: str) -> int:
+    return products(t).address(symbol)
+
+
+def _small(t: str) -> bool:
+    """Announces the project's own kernel for small products, if there are vectors for it."""
+    width = processor.vector_bytes()
+    symbol = f"adjoint_small_{t}"
+    if width < 32:  # masked vectors are what makes it fast
+        return False
+    lanes = width // _SIZES[t]
+    real = {"f32": "float", "f64": "double"}[t]
+    library = build.library(small_text.text(t, real, lanes, small_text.rows(width)), effort=1)
+    build.external(symbol, library.address(symbol))
+    _kept.append(library)
+    return True
 
 
 def family() -> str:

@@ -16,19 +16,35 @@ COLUMNS = 16
 NARROW = 48
 HIGH = 96
 # Multiply-adds below which waking others costs more than they bring.
-SMALL = 200_000
+SMALL = 100_000
+# The project's own kernel is the faster one for this many multiply-adds, for this few columns, and
+# for a transposed B if there are not too many rows.
+LITTLE = 1 << 18
+THIN = 32
+LOW = 512
 
-_TYPES = {"f32": ("float", "s", 4), "f64": ("double", "d", 8)}
+_TYPES = {"f32": ("float", "s"), "f64": ("double", "d")}
+
+_DECLARED = """
+declare void @adjoint_parallel(ptr, ptr, i64, i64)
+declare i64 @adjoint_threads()
+declare i64 @llvm.smax.i64(i64, i64)
+declare i64 @llvm.smin.i64(i64, i64)
+"""
 
 _ARGUMENTS = (
     "i64 %ta, i64 %tb, i64 %m, i64 %n, i64 %k, {R} %alpha, ptr %a, i64 %lda, "
     "ptr %b, i64 %ldb, {R} %beta, ptr %c, i64 %ldc"
 )
 
+_SMALL = "{word} void @adjoint_small_{t}({kinds}){body}"
+
 _PRODUCT = """
 declare void @adjoint_cblas_{x}gemm(
   i32, i32, i32, i32, i32, i32, {R}, ptr, i32, ptr, i32, {R}, ptr, i32)
 declare void @adjoint_cblas_{x}gemv(i32, i32, i32, i32, {R}, ptr, i32, ptr, i32, {R}, ptr, i32)
+
+{small_function}
 
 ; C times beta, where zero clears whatever was there.
 define internal void @scale_{t}(i64 %m, i64 %n, {R} %beta, ptr %c, i64 %ldc) {{
@@ -150,6 +166,7 @@ fits:
   %lai = trunc i64 %la to i32
   %lbi = trunc i64 %lb to i32
   %lci = trunc i64 %lc to i32
+  %mnl = mul i64 %m, %n
   %n1 = icmp eq i64 %n, 1
   br i1 %n1, label %matvec, label %notcol
 matvec:
@@ -175,6 +192,21 @@ vecmat:
     {R} %alpha, ptr %b, i32 %lbi, ptr %a, i32 %astep, {R} %beta, ptr %c, i32 1)
   ret void
 full:
+  %work = mul i64 %mnl, %k
+  %thin = icmp sle i64 %n, {thin}
+  %little0 = icmp sle i64 %mnl, {little}
+  %little1 = icmp sle i64 %work, {little}
+  %little = and i1 %little0, %little1
+  %low = icmp sle i64 %m, {low}
+  %lowtrans = and i1 %btrans, %low
+  %own0 = or i1 %thin, %little
+  %own1 = or i1 %own0, %lowtrans
+  %own = and i1 %own1, {own}
+  br i1 %own, label %small, label %call
+small:
+  call void @adjoint_small_{t}({names})
+  ret void
+call:
   %af = select i1 %atrans, i32 112, i32 111
   %bf = select i1 %btrans, i32 112, i32 111
   call void @adjoint_cblas_{x}gemm(
@@ -330,39 +362,46 @@ done:
 """
 
 
-def text() -> str:
-    """The module with all products of both precisions."""
-    parts = [
-        "declare void @adjoint_parallel(ptr, ptr, i64, i64)",
-        "declare i64 @adjoint_threads()",
-        "declare i64 @llvm.smax.i64(i64, i64)",
-        "declare i64 @llvm.smin.i64(i64, i64)",
-    ]
-    for t, (real, letter, _) in _TYPES.items():
-        arguments = _ARGUMENTS.format(R=real)
-        fields = [field.split() for field in arguments.split(", ")]
-        names = ", ".join(f"{kind} {name}" for kind, name in fields)
-        stores: list[str] = []
-        loads: list[str] = []
-        for i, (kind, name) in enumerate(fields):
-            place = f"getelementptr %product_{t}, ptr %block, i64 0, i32 {i}"
-            stores += [f"  %at{i} = {place}", f"  store {kind} {name}, ptr %at{i}"]
-            loads += [f"  %at{i} = {place}", f"  {name} = load {kind}, ptr %at{i}"]
-        parts.append(
-            _PRODUCT.format(
-                R=real,
-                x=letter,
-                t=t,
-                arguments=arguments,
-                names=names,
-                stores="\n".join(stores),
-                loads="\n".join(loads),
-                small=SMALL,
-                half=SMALL // 2,
-                narrow=NARROW,
-                high=HIGH,
-                rows=ROWS,
-                columns=COLUMNS,
-            )
-        )
-    return "\n".join(parts)
+def text(t: str, own: bool) -> str:
+    """The module with all products of a precision.
+
+    Args:
+        t: ``f32`` or ``f64``.
+        own: whether ``adjoint_small`` may be called where it is faster.
+    """
+    real, letter = _TYPES[t]
+    arguments = _ARGUMENTS.format(R=real)
+    fields = [field.split() for field in arguments.split(", ")]
+    names = ", ".join(f"{kind} {name}" for kind, name in fields)
+    stores: list[str] = []
+    loads: list[str] = []
+    for i, (kind, name) in enumerate(fields):
+        place = f"getelementptr %product_{t}, ptr %block, i64 0, i32 {i}"
+        stores += [f"  %at{i} = {place}", f"  store {kind} {name}, ptr %at{i}"]
+        loads += [f"  %at{i} = {place}", f"  {name} = load {kind}, ptr %at{i}"]
+    products = _PRODUCT.format(
+        R=real,
+        x=letter,
+        t=t,
+        arguments=arguments,
+        small_function=_SMALL.format(
+            word="declare" if own else "define internal",
+            t=t,
+            kinds=", ".join(kind for kind, _ in fields),
+            body="" if own else " {\n  ret void\n}",
+        ),
+        names=names,
+        stores="\n".join(stores),
+        loads="\n".join(loads),
+        own="true" if own else "false",
+        little=LITTLE,
+        thin=THIN,
+        low=LOW,
+        small=SMALL,
+        half=SMALL // 2,
+        narrow=NARROW,
+        high=HIGH,
+        rows=ROWS,
+        columns=COLUMNS,
+    )
+    return "\n".join((_DECLARED, products))

@@ -28,13 +28,15 @@ from adjoint.ops.along import TakeAlong
 from adjoint.ops.contract import Contract
 from adjoint.ops.extreme import Max, Min
 from adjoint.ops.families import CAST
-from adjoint.ops.gather import Gather
+from adjoint.ops.gather import Gather, WrapIndex
 from adjoint.ops.join import Split
 from adjoint.ops.product import Prod
 from adjoint.ops.reduce import Sum
 from adjoint.ops.truth import AllTrue, AnyTrue
 
 GATHERS = (Gather, TakeAlong)
+INDEXED = (*GATHERS, WrapIndex)
+"""Maps that are checked before they run, so what they read must be in memory by then."""
 REDUCTIONS = (Sum, Max, Min, Prod, AllTrue, AnyTrue)
 LONGEST = 48
 """Maps that may wait for each other; a longer chain is more than one loop."""
@@ -226,7 +228,7 @@ class Grouping:
         if not (self.fits(node) and loops(node)):
             self._alone(node, xs)
             return
-        if isinstance(node.op, GATHERS):  # whose operands are read at other points
+        if isinstance(node.op, INDEXED):  # whose operands are read at other points, or checked
             for view in self.reads(node):
                 self._place(view.base)
         self.waiting.add(node)
@@ -354,7 +356,7 @@ class Grouping:
     def _fit(self, group: Group, node: Node, views: Sequence[View], shape: Shape, reduced: Ints | None) -> bool:
         """Whether a node can be computed in the loop of a group."""
         domain = squeezed(shape)
-        if isinstance(node.op, GATHERS) and any(self.home.get(v.base) is group for v in views):
+        if isinstance(node.op, INDEXED) and any(self.home.get(v.base) is group for v in views):
             return False
         if reduced is not None:
             if domain != group.domain or group.reduced not in (None, reduced):

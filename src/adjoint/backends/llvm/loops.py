@@ -90,14 +90,16 @@ class LoopKernel:
     # -- what is where -------------------------------------------------------------------------
 
     def _is_row(self, node: Node) -> bool:
-        if isinstance(node.op, REDUCTIONS) and self._axes(node):
+        if self._sums_up(node):
             return True
         shape = self._shape(node)
         return self.group.reduced is not None and squeezed(shape) != self.group.domain
 
-    def _axes(self, node: Node) -> bool:
-        """Whether a reduction reduces anything: axes of size 1 need no loop."""
-        shape = self.grouping.operands(node)[0].shape
+    def _sums_up(self, node: Node) -> bool:
+        """Whether a member reduces anything: axes of size 1 need no loop."""
+        if not isinstance(node.op, REDUCTIONS):
+            return False
+        shape = self.grouping.reads(node)[0].shape
         return any(shape[a] != 1 for a in node.op.axes)
 
     def _shape(self, node: Node) -> Shape:
@@ -114,7 +116,7 @@ class LoopKernel:
             for x in self.grouping.operands(node):
                 if isinstance(x, View) and x.base in ready:
                     at = max(at, ready[x.base])
-            ready[node] = at + (isinstance(node.op, REDUCTIONS) and self._axes(node))
+            ready[node] = at + (self._sums_up(node))
         return ready
 
     def _strides(self, node: Node, view: View) -> Ints:
@@ -123,7 +125,7 @@ class LoopKernel:
 
     def _spread(self, node: Node, strides: Ints) -> Ints:
         """Strides along the axes of a member's own loop as strides along the group's domain."""
-        is_reduction = isinstance(node.op, REDUCTIONS) and self._axes(node)
+        is_reduction = self._sums_up(node)
         if node not in self.rows or is_reduction:
             return strides
         kept = iter(strides)
@@ -259,7 +261,7 @@ class LoopKernel:
         return [
             m
             for m in self.members
-            if isinstance(m.op, REDUCTIONS) and m in self.rows and self.ready[m] == phase + 1
+            if self._sums_up(m) and self.ready[m] == phase + 1
         ]
 
     def _walk_row(self, phase: int) -> None:
@@ -344,7 +346,7 @@ class LoopKernel:
                 self.held[node] = nest.local(ll(node.dtype), LANES)
         self.at[self.lane] = (nest.open(self.lane0, self.lane1), nest.depth)
         for node in wanted:
-            reduction = isinstance(node.op, REDUCTIONS) and self._axes(node)
+            reduction = self._sums_up(node)
             value = self._held_value(node) if reduction else self._compute(node)
             if not reduction:
                 nest.inner.store(value[0], self._lane(node))
@@ -379,7 +381,7 @@ class LoopKernel:
         return any(
             isinstance(x, View)
             and x.base is node
-            and self.ready[m] - (m in self.rows and isinstance(m.op, REDUCTIONS)) > phase
+            and self.ready[m] - self._sums_up(m) > phase
             for m in later
             for x in self.grouping.operands(m)
         )
@@ -566,8 +568,3 @@ def combine_first(b: Any, node: Node, x: Any) -> Any:
         return x
     dtype = node.inputs[0].dtype
     return scalars.emit_cast(b, x, dtype, np.dtype(bool))
-
-
-def reduces(nodes: Sequence[Node]) -> bool:
-    """Whether any of the nodes is a reduction."""
-    return any(isinstance(n.op, REDUCTIONS) for n in nodes)

@@ -1,9 +1,10 @@
 """LLVM's text of small products: a kernel that takes the matrices where they lie.
 
-The library's kernels copy both matrices into an order of their own first, under a lock. For a product
-whose matrices fit in the nearest cache that is most of the time. Here a tile of the result, a few rows
-and two vectors of columns, stays in registers while a row of B and a column of A go by. Only a
-transposed B is copied, two vectors of columns at a time, to the stack.
+The library's kernels copy both matrices into an order of their own first, under a lock. Where a
+product is small, or narrow, that is most of the time. Here a tile of the result, a few rows and
+two vectors of columns, stays in registers while a row of B and a column of A go by. Only B is
+copied, two vectors of columns at a time, to the stack: where it is transposed, or there are many
+rows.
 
 Every number is the sum of its terms from the first to the last, wherever it lies: how a product is
 split cannot be seen in the result.
@@ -20,14 +21,16 @@ COPIED = 24
 # Rows of the tiles for few rows.
 FLAT = 2
 
+_SIZES = {"f32": 4, "f64": 8}
 
-def rows(lanes_bytes: int) -> int:
+
+def rows(vector_bytes: int) -> int:
     """Rows of a tile, so that its two vectors each, and what goes by, fit in the registers."""
-    return 8 if lanes_bytes >= 64 else 6
+    return 8 if vector_bytes >= 64 else 6
 
 
 def text(t: str, real: str, lanes: int, high: int) -> str:
-    """The functions ``small_f32`` or ``small_f64``.
+    """The module that defines ``adjoint_small_f32`` or ``adjoint_small_f64``.
 
     Args:
         t: ``f32`` or ``f64``.
@@ -35,123 +38,144 @@ def text(t: str, real: str, lanes: int, high: int) -> str:
         lanes: numbers in a vector.
         high: rows of a tile.
     """
-    parts = [_driver(t, real, lanes, high), _pack(t, real, lanes)]
+    lines = [*_driver(t, real, lanes, high), *_pack(t, real, lanes)]
     for height in (high, FLAT):
-        parts += [_tiles(t, real, lanes, height, whole) for whole in (2, 1, 0)]
-    vector = f"<{lanes} x {real}>"
+        for whole in (2, 1, 0):
+            lines += _Tile(t, real, lanes, height, whole).lines()
+    vector, mask = f"<{lanes} x {real}>", f"<{lanes} x i1>"
     kind = f"v{lanes}{t}"
-    mask = f"<{lanes} x i1>"
-    parts += [
+    lines += [
+        "declare i64 @llvm.smin.i64(i64, i64)",
         f"declare {vector} @llvm.fma.{kind}({vector}, {vector}, {vector})",
         f"declare {vector} @llvm.masked.load.{kind}.p0(ptr, i32, {mask}, {vector})",
         f"declare void @llvm.masked.store.{kind}.p0({vector}, ptr, i32, {mask})",
     ]
-    return "\n".join(parts)
+    return "\n".join(lines)
 
 
-def _tile_name(t: str, height: int, whole: int) -> str:
-    return f"tile_{t}_{height}_{whole}"
+class _Tile:
+    """Tiles below each other, `height` rows each; the vectors behind the first `whole` are masked.
 
-
-def _tiles(t: str, real: str, lanes: int, height: int, whole: int) -> str:
-    """Tiles below each other, `height` rows each; vectors behind the first `whole` are masked.
-
-    With `whole` 2 a tile has two whole vectors of columns, with 1 a whole one and a part of another,
+    With `whole` 2 a tile has two whole vectors of columns, with 1 a whole one and a part of one,
     with 0 a part of one.
     """
-    return "\n".join(_tiles_lines(t, real, lanes, height, whole))
+
+    def __init__(self, t: str, real: str, lanes: int, height: int, whole: int) -> None:
+        self.name = f"tile_{t}_{height}_{whole}"
+        self.kind, self.real, self.lanes, self.whole = f"v{lanes}{t}", real, lanes, whole
+        self.vector, self.size = f"<{lanes} x {real}>", _SIZES[t]
+        self.rows, self.vectors = range(height), range(2 if whole else 1)
+        self.tiles = [(r, v) for r in self.rows for v in self.vectors]
+
+    def lines(self) -> Iterator[str]:
+        """The function: over rows, over terms; then what is in the registers goes to C."""
+        yield f"define internal void @{self.name}(i64 %from, i64 %to, i64 %k, {self.real} %alpha,"
+        yield f"  ptr %a, i64 %ai, i64 %al, ptr %b, i64 %bl, {self.real} %beta, ptr %c, i64 %ldc,"
+        yield f"  <{self.lanes} x i1> %mask) noinline nounwind {{"
+        yield "entry:"
+        yield f"  %overwrite = fcmp oeq {self.real} %beta, 0.0"
+        yield from self.splat("%alphav", "%alpha")
+        yield from self.splat("%betav", "%beta")
+        yield "  %bottom = sub i64 %to, 1"
+        yield "  br label %rows"
+        yield "rows:"
+        yield "  %i = phi i64 [ %from, %entry ], [ %i1, %next ]"
+        yield from self.starts()
+        yield "  br label %terms"
+        yield from self.sums()
+        yield from self.results()
+        yield "  br label %next"
+        yield "next:"
+        yield f"  %i1 = add i64 %i, {len(self.rows)}"
+        yield "  %im = icmp slt i64 %i1, %to"
+        yield "  br i1 %im, label %rows, label %done"
+        yield "done:"
+        yield "  ret void"
+        yield "}"
+
+    def starts(self) -> Iterator[str]:
+        """Where the rows of A and of C begin."""
+        for r in self.rows:
+            # below the last row it is the last row again: computed and written twice the same
+            yield f"  %row_{r} = add i64 %i, {r}"
+            yield f"  %i_{r} = call i64 @llvm.smin.i64(i64 %row_{r}, i64 %bottom)"
+            yield f"  %ao_{r} = mul i64 %i_{r}, %ai"
+            yield f"  %a_{r} = getelementptr {self.real}, ptr %a, i64 %ao_{r}"
+            yield f"  %co_{r} = mul i64 %i_{r}, %ldc"
+            yield f"  %c_{r}_0 = getelementptr {self.real}, ptr %c, i64 %co_{r}"
+            yield f"  %c_{r}_1 = getelementptr {self.real}, ptr %c_{r}_0, i64 {self.lanes}"
+
+    def sums(self) -> Iterator[str]:
+        """The loop over terms."""
+        yield "terms:"
+        yield "  %l = phi i64 [ 0, %rows ], [ %l1, %terms ]"
+        for r, v in self.tiles:
+            came = "[ zeroinitializer, %rows ]"
+            yield f"  %x_{r}_{v} = phi {self.vector} {came}, [ %y_{r}_{v}, %terms ]"
+        yield "  %bo = mul i64 %l, %bl"
+        yield f"  %b_0 = getelementptr {self.real}, ptr %b, i64 %bo"
+        yield f"  %b_1 = getelementptr {self.real}, ptr %b_0, i64 {self.lanes}"
+        for v in self.vectors:
+            yield self.load(f"%bv_{v}", f"%b_{v}", v)
+        yield "  %at = mul i64 %l, %al"
+        for r in self.rows:
+            yield f"  %ap_{r} = getelementptr {self.real}, ptr %a_{r}, i64 %at"
+            yield f"  %as_{r} = load {self.real}, ptr %ap_{r}, align {self.size}"
+            yield from self.splat(f"%av_{r}", f"%as_{r}")
+            for v in self.vectors:
+                yield self.fma(f"%y_{r}_{v}", f"%av_{r}", f"%bv_{v}", f"%x_{r}_{v}")
+        yield "  %l1 = add nuw nsw i64 %l, 1"
+        yield "  %lm = icmp slt i64 %l1, %k"
+        yield "  br i1 %lm, label %terms, label %finish"
+
+    def results(self) -> Iterator[str]:
+        """What goes to C: alpha times the sums, and beta times what was there."""
+        yield "finish:"
+        for r, v in self.tiles:
+            yield f"  %z_{r}_{v} = fmul {self.vector} %y_{r}_{v}, %alphav"
+        yield "  br i1 %overwrite, label %write, label %add"
+        yield "add:"
+        for r, v in self.tiles:
+            yield self.load(f"%o_{r}_{v}", f"%c_{r}_{v}", v)
+            yield self.fma(f"%s_{r}_{v}", f"%o_{r}_{v}", "%betav", f"%z_{r}_{v}")
+        yield "  br label %write"
+        yield "write:"
+        for r, v in self.tiles:
+            came = f"[ %z_{r}_{v}, %finish ], [ %s_{r}_{v}, %add ]"
+            yield f"  %w_{r}_{v} = phi {self.vector} {came}"
+        for r, v in self.tiles:
+            yield self.store(f"%w_{r}_{v}", f"%c_{r}_{v}", v)
+
+    def load(self, name: str, address: str, v: int) -> str:
+        """Vector `v` of a row."""
+        if v < self.whole:
+            return f"  {name} = load {self.vector}, ptr {address}, align {self.size}"
+        masked = f"  {name} = call {self.vector} @llvm.masked.load.{self.kind}.p0(ptr {address}, "
+        mask = f"<{self.lanes} x i1> %mask"
+        return f"{masked}i32 {self.size}, {mask}, {self.vector} zeroinitializer)"
+
+    def store(self, value: str, address: str, v: int) -> str:
+        """Writes vector `v` of a row."""
+        if v < self.whole:
+            return f"  store {self.vector} {value}, ptr {address}, align {self.size}"
+        masked = f"  call void @llvm.masked.store.{self.kind}.p0({self.vector} {value}, "
+        return f"{masked}ptr {address}, i32 {self.size}, <{self.lanes} x i1> %mask)"
+
+    def fma(self, name: str, x: str, y: str, z: str) -> str:
+        """X times y plus z."""
+        operands = ", ".join(f"{self.vector} {operand}" for operand in (x, y, z))
+        return f"  {name} = call {self.vector} @llvm.fma.{self.kind}({operands})"
+
+    def splat(self, name: str, scalar: str) -> Iterator[str]:
+        """A vector of the same number."""
+        yield f"  {name}_ = insertelement {self.vector} poison, {self.real} {scalar}, i64 0"
+        every = f"<{self.lanes} x i32> zeroinitializer"
+        yield f"  {name} = shufflevector {self.vector} {name}_, {self.vector} poison, {every}"
 
 
-def _tiles_lines(t: str, real: str, lanes: int, height: int, whole: int) -> Iterator[str]:
-    vectors = (0, 1) if whole else (0,)
-    vector, size = f"<{lanes} x {real}>", 4 if t == "f32" else 8
-
-    def load(name: str, address: str, v: int) -> str:
-        if v < whole:
-            return f"  {name} = load {vector}, ptr {address}, align {size}"
-        return (
-            f"  {name} = call {vector} @llvm.masked.load.v{lanes}{t}.p0("
-            f"ptr {address}, i32 {size}, <{lanes} x i1> %mask, {vector} zeroinitializer)"
-        )
-
-    yield (
-        f"define internal void @{_tile_name(t, height, whole)}(i64 %from, i64 %to, i64 %k, "
-        f"{real} %alpha, ptr %a, i64 %ai, i64 %al, ptr %b, i64 %bl, {real} %beta, ptr %c, i64 %ldc, "
-        f"<{lanes} x i1> %mask) noinline nounwind {{"
-    )
-    yield from ("entry:", f"  %overwrite = fcmp oeq {real} %beta, 0.0")
-    for name in ("alpha", "beta"):
-        yield from _splat(f"%{name}v", f"%{name}", vector, real, lanes)
-    yield from ("  br label %rows", "rows:", "  %i = phi i64 [ %from, %entry ], [ %i1, %next ]")
-    yield "  %bottom = sub i64 %to, 1"
-    for r in range(height):
-        # below the last row it is the last row again: computed twice, and written twice the same
-        yield f"  %row_{r} = add i64 %i, {r}"
-        yield f"  %i_{r} = call i64 @llvm.smin.i64(i64 %row_{r}, i64 %bottom)"
-        yield f"  %ao_{r} = mul i64 %i_{r}, %ai"
-        yield f"  %a_{r} = getelementptr {real}, ptr %a, i64 %ao_{r}"
-    yield from ("  br label %terms", "terms:", "  %l = phi i64 [ 0, %rows ], [ %l1, %terms ]")
-    for r in range(height):
-        for v in vectors:
-            yield f"  %x_{r}_{v} = phi {vector} [ zeroinitializer, %rows ], [ %y_{r}_{v}, %terms ]"
-    yield from ("  %bo = mul i64 %l, %bl", f"  %b_0 = getelementptr {real}, ptr %b, i64 %bo")
-    yield f"  %b_1 = getelementptr {real}, ptr %b_0, i64 {lanes}"
-    for v in vectors:
-        yield load(f"%bv_{v}", f"%b_{v}", v)
-    yield "  %at = mul i64 %l, %al"
-    for r in range(height):
-        yield f"  %ap_{r} = getelementptr {real}, ptr %a_{r}, i64 %at"
-        yield f"  %as_{r} = load {real}, ptr %ap_{r}, align {size}"
-        yield from _splat(f"%av_{r}", f"%as_{r}", vector, real, lanes)
-        for v in vectors:
-            yield (
-                f"  %y_{r}_{v} = call {vector} @llvm.fma.v{lanes}{t}("
-                f"{vector} %av_{r}, {vector} %bv_{v}, {vector} %x_{r}_{v})"
-            )
-    yield from ("  %l1 = add nuw nsw i64 %l, 1", "  %lm = icmp slt i64 %l1, %k")
-    yield from ("  br i1 %lm, label %terms, label %finish", "finish:")
-    for r in range(height):
-        yield from (f"  %co_{r} = mul i64 %i_{r}, %ldc",)
-        yield f"  %c_{r}_0 = getelementptr {real}, ptr %c, i64 %co_{r}"
-        yield f"  %c_{r}_1 = getelementptr {real}, ptr %c_{r}_0, i64 {lanes}"
-        for v in vectors:
-            yield f"  %z_{r}_{v} = fmul {vector} %y_{r}_{v}, %alphav"
-    yield "  br i1 %overwrite, label %write, label %add"
-    yield "add:"
-    for r in range(height):
-        for v in vectors:
-            yield load(f"%o_{r}_{v}", f"%c_{r}_{v}", v)
-            yield (
-                f"  %s_{r}_{v} = call {vector} @llvm.fma.v{lanes}{t}("
-                f"{vector} %o_{r}_{v}, {vector} %betav, {vector} %z_{r}_{v})"
-            )
-    yield from ("  br label %write", "write:")
-    tiles = [(r, v) for r in range(height) for v in vectors]
-    for r, v in tiles:
-        yield f"  %w_{r}_{v} = phi {vector} [ %z_{r}_{v}, %finish ], [ %s_{r}_{v}, %add ]"
-    for r, v in tiles:
-        if v < whole:
-            yield f"  store {vector} %w_{r}_{v}, ptr %c_{r}_{v}, align {size}"
-        else:
-            yield (
-                f"  call void @llvm.masked.store.v{lanes}{t}.p0({vector} %w_{r}_{v}, "
-                f"ptr %c_{r}_{v}, i32 {size}, <{lanes} x i1> %mask)"
-            )
-    yield from ("  br label %next", "next:", f"  %i1 = add i64 %i, {height}")
-    yield from ("  %im = icmp slt i64 %i1, %to", "  br i1 %im, label %rows, label %done")
-    yield from ("done:", "  ret void", "}")
-
-
-def _splat(name: str, scalar: str, vector: str, real: str, lanes: int) -> Iterator[str]:
-    yield f"  {name}_ = insertelement {vector} poison, {real} {scalar}, i64 0"
-    yield (
-        f"  {name} = shufflevector {vector} {name}_, {vector} poison, <{lanes} x i32> zeroinitializer"
-    )
-
-
-def _pack(t: str, real: str, lanes: int) -> str:
+def _pack(t: str, real: str, lanes: int) -> list[str]:
     """Copies some columns of a transposed B, so that what is summed lies one behind the other."""
-    lines = [
+    return [
         f"define internal void @pack_{t}(ptr %b, i64 %ldb, i64 %columns, i64 %k, ptr %to) "
         "noinline nounwind {",
         "entry:",
@@ -204,15 +228,14 @@ def _pack(t: str, real: str, lanes: int) -> str:
         "  ret void",
         "}",
     ]
-    return "\n".join(lines)
 
 
 def _turn(t: str, real: str, lanes: int) -> Iterator[str]:
-    """Transposes a block in registers: blocks off the diagonal change places, halves, then quarters.
+    """Transposes a block in registers: what is off the diagonal changes places, ever smaller.
 
     J. O. Eklundh, "A fast computer method for matrix transposing" (1972).
     """
-    vector, size = f"<{lanes} x {real}>", 4 if t == "f32" else 8
+    vector, size = f"<{lanes} x {real}>", _SIZES[t]
     for i in range(lanes):
         yield f"  %gi_{i} = add i64 %g, {i}"
         yield f"  %go_{i} = mul i64 %gi_{i}, %ldb"
@@ -243,15 +266,12 @@ def _turn(t: str, real: str, lanes: int) -> Iterator[str]:
         yield f"  store {vector} %r{stage}_{i}, ptr %tp_{i}, align {size}"
 
 
-def _driver(t: str, real: str, lanes: int, high: int) -> str:
-    """Columns in steps of two vectors; for each, rows in tiles of falling height."""
-    return "\n".join(_driver_lines(t, real, lanes, high))
-
-
-def _driver_lines(t: str, real: str, lanes: int, high: int) -> Iterator[str]:
-    wide, size = 2 * lanes, 4 if t == "f32" else 8
+def _driver(t: str, real: str, lanes: int, high: int) -> Iterator[str]:
+    """Terms in blocks; for each, columns in steps of two vectors; for these, rows in tiles."""
+    wide, size = 2 * lanes, _SIZES[t]
+    numbers = ", ".join(f"i32 {i}" for i in range(lanes))
     yield (
-        f"define internal void @small_{t}(i64 %ta, i64 %tb, i64 %m, i64 %n, i64 %k, {real} %alpha, "
+        f"define void @adjoint_small_{t}(i64 %ta, i64 %tb, i64 %m, i64 %n, i64 %k, {real} %alpha, "
         f"ptr %a, i64 %lda, ptr %b, i64 %ldb, {real} %beta, ptr %c, i64 %ldc) noinline nounwind {{"
     )
     yield from (
@@ -269,7 +289,7 @@ def _driver_lines(t: str, real: str, lanes: int, high: int) -> Iterator[str]:
         "  %anyhigh = icmp sgt i64 %tall, 0",
         "  %anyflat = icmp sgt i64 %cut, 0",
         # terms in blocks: the first takes what C was into account, the next ones add to it
-        f"  %bterm = select i1 %btrans, i64 1, i64 %ldb",
+        "  %bterm = select i1 %btrans, i64 1, i64 %ldb",
         f"  %tops = icmp sge i64 %m, {COPIED}",
         "  br label %block",
         "block:",
@@ -315,16 +335,17 @@ def _driver_lines(t: str, real: str, lanes: int, high: int) -> Iterator[str]:
         f"  %beyond = icmp sgt i64 %here, {lanes}",
         f"  %over = select i1 %beyond, i64 {lanes}, i64 0",
         "  %inlast = sub i64 %here, %over",
-        f"  %last = trunc i64 %inlast to i{32}",
+        "  %last = trunc i64 %inlast to i32",
         f"  %lastv_ = insertelement <{lanes} x i32> poison, i32 %last, i64 0",
         f"  %lastv = shufflevector <{lanes} x i32> %lastv_, <{lanes} x i32> poison, "
         f"<{lanes} x i32> zeroinitializer",
-        f"  %mask = icmp slt <{lanes} x i32> <{', '.join(f'i32 {i}' for i in range(lanes))}>, %lastv",
+        f"  %mask = icmp slt <{lanes} x i32> <{numbers}>, %lastv",
         "  br i1 %two, label %cols2, label %part",
         "part:",
         "  br i1 %beyond, label %cols1, label %cols0",
     )
     for whole in (2, 1, 0):
+        tall, flat = (_Tile(t, real, lanes, h, whole).name for h in (high, FLAT))
         arguments = (
             f"i64 %kh, {real} %alpha, ptr %ah, i64 %ai, i64 %al, ptr %bj, i64 %bl, "
             f"{real} %betah, ptr %cj, i64 %ldc, <{lanes} x i1> %mask)"
@@ -333,10 +354,10 @@ def _driver_lines(t: str, real: str, lanes: int, high: int) -> Iterator[str]:
             f"cols{whole}:",
             f"  br i1 %anyhigh, label %high{whole}, label %flat{whole}",
             f"high{whole}:",
-            f"  call void @{_tile_name(t, high, whole)}(i64 0, i64 %tall, {arguments}",
+            f"  call void @{tall}(i64 0, i64 %tall, {arguments}",
             f"  br i1 %anyflat, label %flat{whole}, label %panelend",
             f"flat{whole}:",
-            f"  call void @{_tile_name(t, FLAT, whole)}(i64 %tall, i64 %m, {arguments}",
+            f"  call void @{flat}(i64 %tall, i64 %m, {arguments}",
             "  br label %panelend",
         )
     yield from (

@@ -1,0 +1,1 @@
+"""Scikit-learn estimators: networks with `fit`, `predict` and `score`."""
