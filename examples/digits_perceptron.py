@@ -20,7 +20,7 @@ from adjoint import nn
 
 
 def load_digits():
-    """Pictures as rows of 64 numbers, and labels: 1,437 to train, 360 to test."""
+    """Pictures as rows of 64 numbers, and labels: 1,438 to train, 359 to test."""
     digits = ad.data.digits()
     train, test = ad.data.stratified_split(digits, [0.8, 0.2], digits.tree[1], seed=0)
     return train, test

@@ -1,10 +1,9 @@
-"""What a library must do to take part, and which systems there are."""
+"""What a library must do to take part."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from peers.names import base as base, supported as supported
 from peers.workloads import Workload
 
 

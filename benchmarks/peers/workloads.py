@@ -14,6 +14,7 @@ Everything that a library needs to do the same work as the others. Nothing here 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -59,15 +60,22 @@ class Workload:
 
 
 def _sgd(lr, momentum=0.0):
-    return dict(kind="sgd", lr=lr, momentum=momentum)
+    return {"kind": "sgd", "lr": lr, "momentum": momentum}
 
 
 def _adam(lr=1e-3):
-    return dict(kind="adam", lr=lr, b1=0.9, b2=0.999, eps=1e-8, weight_decay=0.0)
+    return {"kind": "adam", "lr": lr, "b1": 0.9, "b2": 0.999, "eps": 1e-8, "weight_decay": 0.0}
 
 
 def _adamw(lr=1e-3, weight_decay=0.01):
-    return dict(kind="adamw", lr=lr, b1=0.9, b2=0.999, eps=1e-8, weight_decay=weight_decay)
+    return {
+        "kind": "adamw",
+        "lr": lr,
+        "b1": 0.9,
+        "b2": 0.999,
+        "eps": 1e-8,
+        "weight_decay": weight_decay,
+    }
 
 
 def _f32(a):
@@ -97,9 +105,14 @@ def _labels(rng, n, classes):
 def _mlp(name, about, sizes, batch, act, optimizer, seed, **kw):
     rng = np.random.default_rng(seed)
     wl = Workload(
-        name, about, dict(family="mlp", sizes=sizes, batch=batch, act=act), optimizer, "xent", **kw
+        name,
+        about,
+        {"family": "mlp", "sizes": sizes, "batch": batch, "act": act},
+        optimizer,
+        "xent",
+        **kw,
     )
-    for i, (a, b) in enumerate(zip(sizes[:-1], sizes[1:])):
+    for i, (a, b) in enumerate(itertools.pairwise(sizes)):
         wl.params[f"w{i}"] = _dense(rng, a, b)
         wl.params[f"b{i}"] = _zeros(b)
         wl.gemm(batch, b, a, input_grad=i > 0)
@@ -110,11 +123,12 @@ def _mlp(name, about, sizes, batch, act, optimizer, seed, **kw):
     return wl
 
 
-def tiny():
+def tiny() -> Workload:
+    """The smallest network that learns exclusive or: a step is all overhead."""
     wl = Workload(
         "tiny",
         "2-2-1 ReLU/sigmoid, MSE, batch 1, SGD",
-        dict(family="tiny", sizes=(2, 2, 1), batch=1),
+        {"family": "tiny", "sizes": (2, 2, 1), "batch": 1},
         _sgd(0.1),
         "mse",
     )
@@ -131,17 +145,20 @@ def tiny():
     return wl
 
 
-def mlp_small():
+def mlp_small() -> Workload:
+    """A step of tens of microseconds."""
     return _mlp("mlp-small", "64-64-10 ReLU, batch 32, Adam", (64, 64, 10), 32, "relu", _adam(), 1)
 
 
-def mlp():
+def mlp() -> Workload:
+    """The textbook network for handwritten digits."""
     return _mlp(
         "mlp", "784-512-256-10 ReLU, batch 128, Adam", (784, 512, 256, 10), 128, "relu", _adam(), 2
     )
 
 
-def mlp_wide():
+def mlp_wide() -> Workload:
+    """Products of matrices and little else."""
     return _mlp(
         "mlp-wide",
         "1024-2048-2048-2048-1000 GELU(tanh), batch 256, AdamW",
@@ -154,13 +171,14 @@ def mlp_wide():
     )
 
 
-def cnn():
+def cnn() -> Workload:
+    """Two convolutions with pooling, and two dense layers."""
     rng = np.random.default_rng(4)
     n = 64
     wl = Workload(
         "cnn",
         "LeNet-like 1x28x28: conv5-32, pool, conv5-64, pool, fc128, fc10; batch 64, Adam",
-        dict(family="cnn", batch=n),
+        {"family": "cnn", "batch": n},
         _adam(),
         "xent",
     )
@@ -178,8 +196,8 @@ def cnn():
     return wl
 
 
-def resnet_blocks():
-    """(name, c_in, c_out, stride, spatial size of the output) per basic block."""
+def resnet_blocks() -> list[tuple[str, int, int, int, int]]:
+    """Name, channels in, channels out, stride and size of the output, by residual block."""
     blocks, c_in, size = [], 16, 32
     for s, c in enumerate((16, 32, 64)):
         for b in range(2):
@@ -190,13 +208,14 @@ def resnet_blocks():
     return blocks
 
 
-def resnet():
+def resnet() -> Workload:
+    """Convolutions with batch normalisation and shortcuts."""
     rng = np.random.default_rng(5)
     n = 64
     wl = Workload(
         "resnet",
         "3x32x32, 3 stages (16,32,64) x 2 basic blocks, batchnorm, batch 64, SGD momentum",
-        dict(family="resnet", batch=n, bn_eps=1e-5, bn_momentum=0.1),
+        {"family": "resnet", "batch": n, "bn_eps": 1e-5, "bn_momentum": 0.1},
         _sgd(0.02, 0.9),
         "xent",
         check_steps=5,
@@ -229,13 +248,23 @@ def resnet():
     return wl
 
 
-def gpt():
+def gpt() -> Workload:
+    """A small transformer on characters."""
     rng = np.random.default_rng(6)
     layers, d, heads, t, vocab, n = 4, 128, 4, 128, 96, 16
     wl = Workload(
         "gpt",
         "char-GPT: 4 layers, d=128, 4 heads, T=128, vocab 96, batch 16, AdamW",
-        dict(family="gpt", layers=layers, d=d, heads=heads, t=t, vocab=vocab, batch=n, ln_eps=1e-5),
+        {
+            "family": "gpt",
+            "layers": layers,
+            "d": d,
+            "heads": heads,
+            "t": t,
+            "vocab": vocab,
+            "batch": n,
+            "ln_eps": 1e-5,
+        },
         _adamw(3e-4),
         "xent",
         check_steps=5,
@@ -270,13 +299,14 @@ def gpt():
     return wl
 
 
-def lstm():
+def lstm() -> Workload:
+    """A recurrent network on characters."""
     rng = np.random.default_rng(7)
     h, t, vocab, n = 128, 64, 96, 32
     wl = Workload(
         "lstm",
         "1-layer LSTM hidden 128, T=64, batch 32, vocab 96, Adam",
-        dict(family="lstm", h=h, t=t, vocab=vocab, batch=n),
+        {"family": "lstm", "h": h, "t": t, "vocab": vocab, "batch": n},
         _adam(),
         "xent",
     )
@@ -299,13 +329,14 @@ def lstm():
     return wl
 
 
-def logreg_million():
+def logreg_million() -> Workload:
+    """Few rows of a big table: a step that need not touch the rest."""
     rng = np.random.default_rng(8)
     rows, d, bag, n = 200_000, 64, 16, 1024
     wl = Workload(
         "logreg-million",
         "embedding bag 200k x 64, batch 1024 x 16 indices, mean, linear to 10, SGD",
-        dict(family="bag", rows=rows, d=d, bag=bag, batch=n),
+        {"family": "bag", "rows": rows, "d": d, "bag": bag, "batch": n},
         _sgd(1.0),
         "xent",
     )

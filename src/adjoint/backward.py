@@ -32,7 +32,7 @@ from adjoint.core.bind import (
     state,
 )
 from adjoint.core.errors import NoGraph, NotDifferentiable, ShapeError, explain
-from adjoint.core.graph import Deferred, Handle, Node, Pick, by_age
+from adjoint.core.graph import Deferred, Handle, Node, Pick, by_age, next_seq
 from adjoint.core.site import here
 from adjoint.ops.families import CAST, ZERO
 from adjoint.ops.shape import unbroadcast
@@ -80,6 +80,7 @@ def sweep(  # noqa: C901, PLR0915
                 if node.op is not None:
                     heappush(heap, (-node.seq, node))
     node: Any = None
+    begin = next_seq() if on_tensors and state.capture is not None else 0
     # what the rules record belongs to the user's lines of the forward nodes
     with setting(site=state.site) if on_tensors else _NOTHING:
         token = fp_set(FP_IGNORE)
@@ -126,6 +127,8 @@ def sweep(  # noqa: C901, PLR0915
             raise placed(error, node) from None
         finally:
             fp_reset(token)
+    if begin and state.capture is not None:
+        state.capture.sweeps.append((begin, next_seq()))
     return found
 
 
@@ -146,6 +149,8 @@ def accumulate(
         )
     ct = _seed(x, gradient)
     on_tensors = create_graph or not x.known
+    capture = state.capture
+    begin = 0 if capture is None else next_seq()
     if on_tensors:
         keep = retain_graph or create_graph
         with setting(recording=create_graph):
@@ -153,7 +158,6 @@ def accumulate(
     else:
         # a NumPy number where it is one, as rules make them: arithmetic with it is cheaper
         found = sweep([(x.node, ct.value[()])], retain_graph=retain_graph)
-    capture = state.capture
     for node, g in found.items():
         slot = node.slot
         if slot is None:
@@ -167,6 +171,8 @@ def accumulate(
         if capture is not None:
             capture.write_gradient(slot)
         slot.grad = g
+    if capture is not None:
+        capture.sweeps.append((begin, next_seq()))
 
 
 def _seed(x: Handle, gradient: Any) -> Any:

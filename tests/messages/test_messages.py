@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import adjoint as ad
+from adjoint.compiler.verification import Verifier
 from adjoint.core import errors
 from adjoint.core.bind import staged_leaf
 from adjoint.core.program import Graph, extract
@@ -285,6 +286,27 @@ def a_graph_without_its_result() -> None:
 def the_number_of_a_staged_tensor() -> Any:
     x = staged_leaf(Type((), as_dtype("float32")))
     return x.item()
+
+
+@pinned(
+    errors.VerificationError,
+    """
+    compile: the result differs from what the interpreter computes (allowed: 0.000831)
+        compiled:    5.0 at [1]
+        interpreter: 4.0
+      This is a fault of the library, not of the program; nothing has been changed.
+      Try: ad.compile(..., backend="numpy"), and please report it with the function.
+    """,
+)
+def a_program_that_computes_something_else() -> None:
+    x = staged_leaf(Type((2,), as_dtype("float32")))
+
+    def wrong(arrays: Any) -> bool:
+        arrays[1][...] = arrays[0] * 2.5
+        return True
+
+    verifier = Verifier(extract([x], [x * 2.0]), wrong, {}, lambda: ["the result"])
+    verifier([np.float32([0.0, 2.0]), np.zeros(2, np.float32)])
 
 
 # -- check_grads -----------------------------------------------------------------------------------

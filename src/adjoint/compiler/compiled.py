@@ -8,12 +8,16 @@ import operator
 import sys
 import threading
 from collections.abc import Callable
+from time import perf_counter
 from typing import Any, overload
 
 import numpy as np
 
 from adjoint.compiler.executors import executor
+from adjoint.compiler.names import output_names
+from adjoint.compiler.report import Report
 from adjoint.compiler.staged import Staged, stage_call
+from adjoint.compiler.verification import Verifier
 from adjoint.core.bind import lift, make
 from adjoint.core.errors import ArgumentError
 from adjoint.core.graph import Handle, Node, leaf, next_seq
@@ -83,6 +87,34 @@ class Compiled:
                     return out
             return self._slow(args, kwargs)
 
+    def report(self, *args: Any, **kwargs: Any) -> Report:
+        """What the machine code does: kernels with their lines, times and rates, and its memory.
+
+        The program runs on copies, with each kernel as a call of its own, for about half a second;
+        nothing changes. Print the report, or take ``report.to_dict()``.
+
+        Args:
+            args: arguments to measure with; without any, made-up ones of the types of the last
+                call.
+            kwargs: keyword arguments, likewise.
+
+        Raises:
+            ArgumentError: if the function has not been called with arguments of these types.
+        """
+        with self._lock:
+            program, arrays = self._last, None
+            if args or kwargs:
+                leaves, structure = flatten((args, kwargs))
+                dynamic, spec = split_arguments(leaves)
+                known = self._programs.get((structure, spec), [])
+                program = next((p for p in known if p.current()), None)
+                arrays = [x.value for x in dynamic]
+            if program is None:
+                raise ArgumentError(
+                    "report: call the function first, with arguments of these types"
+                )
+            return program.report(arrays)
+
     def _slow(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         leaves, structure = flatten((args, kwargs))
         dynamic, spec = split_arguments(leaves)
@@ -107,7 +139,9 @@ class Compiled:
         if before[0] != key[0]:
             return f"the arguments have another structure: {key[0]} instead of {before[0]}"
         pairs = zip(before[1], key[1], structure_paths(key[0]), strict=True)
-        return "; ".join(f"argument {path}: {new} instead of {old}" for old, new, path in pairs if old != new)
+        return "; ".join(
+            f"argument {path}: {new} instead of {old}" for old, new, path in pairs if old != new
+        )
 
 
 def structure_paths(structure: Structure) -> list[str]:
@@ -172,7 +206,9 @@ class Specialisation:
         tracked = [s[1] for s in spec if not isinstance(s, Static)]
         self.spec = spec
         rebuild = _with_static(structure, spec)
+        begin = perf_counter()
         self.staged: Staged = stage_call(owner.f, rebuild, types, tracked)
+        self.seconds = {"staging": perf_counter() - begin}
         staged = self.staged
         self.types = types
         self.plain = _flat(structure, spec)
@@ -182,16 +218,20 @@ class Specialisation:
             for k, h in enumerate(staged.assigned)
             if id(h) in position
         }
+        begin = perf_counter()
         self.graph = optimise(staged.graph)
-        self.program: Any = executor(
-            owner.backend, self.graph, self.donated, staged.arguments
-        )
+        self.seconds["passes"] = perf_counter() - begin
+        self.program: Any = executor(owner.backend, self.graph, self.donated, staged.arguments)
         self.result_types = [node.type for node in staged.graph.outputs[: staged.results]]
         self.result_shapes = [(t.shape, t.dtype) for t in self.result_types]
         self.out_types = [node.type for node in staged.graph.outputs]
         self.gradient_types = self.out_types[staged.results + len(staged.assigned) :]
         self.wanted = [s[1] for s in spec if not isinstance(s, Static)]
-        self.quick = self.plain and getattr(self.program, "native", False)
+        self.execute: Any = self.program
+        if owner.verify:
+            names = functools.partial(output_names, staged)
+            self.execute = Verifier(staged.graph, self.program, self.donated, names)
+        self.quick = self.plain and getattr(self.program, "native", False) and not owner.verify
         if self.quick:
             program = self.program
             self.native = program.run[0]
@@ -211,7 +251,8 @@ class Specialisation:
         self.empty = [slot for slot in empty if slot not in self.graded]
         self.cleared = [slot for slot, on in staged.graded if not on and slot not in empty]
         self.single = structure_is_leaf(staged.structure)
-        self.verify = owner.verify
+        self.name = getattr(owner.f, "__name__", type(owner.f).__name__)
+        self.backend = owner.backend
         self.ready = False  # whether the block holds the state that the last call left
         self.held: list[Any] = []  # arrays whose addresses the block holds
 
@@ -252,6 +293,23 @@ class Specialisation:
 
     def _result(self, arrays: list[Any]) -> Any:
         return self.staged.structure.rebuild([make(a, leaf(a)) for a in arrays])
+
+    def report(self, arrays: list[Any] | None) -> Report:
+        """What the program does, measured on these arguments or on made-up ones."""
+        from adjoint.compiler.measure import filled, measured  # noqa: PLC0415  # late: few ask
+
+        if arrays is None:
+            arrays = [filled(t, k) for k, t in enumerate(self.types)]
+        return measured(
+            self.staged,
+            self.graph,
+            self.donated,
+            self.program,
+            arrays,
+            name=self.name,
+            backend=self.backend,
+            compiled=self.seconds,
+        )
 
     # -- does it apply ------------------------------------------------------------------------
 
@@ -301,7 +359,7 @@ class Specialisation:
         self.ready = self.ready and not self.read_gradients
         results = [np.empty(t.shape, t.dtype) for t in self.result_types]
         gradients = [np.empty(t.shape, t.dtype) for t in self.gradient_types]
-        if not self.program([*arrays, *held, *results, *self.owned, *gradients]):
+        if not self.execute([*arrays, *held, *results, *self.owned, *gradients]):
             self._complain([*arrays, *held])
         for k, (slot, g) in enumerate(zip(self.graded, gradients, strict=True)):
             slot.grad = self.gradients[k] = make(g, leaf(g))
@@ -401,6 +459,7 @@ def compile(
 
     Raises:
         TracerLeak: if the function asks for the number behind a tensor.
+        VerificationError: if `verify` finds a difference; then nothing has been changed.
 
     Example:
         >>> w = ad.tensor([1.0, 2.0], requires_grad=True)
@@ -420,5 +479,3 @@ def compile(
     if f is None:
         return lambda g: Compiled(g, backend, memory, verify)
     return Compiled(f, backend, memory, verify)
-
-

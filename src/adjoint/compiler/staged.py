@@ -77,8 +77,11 @@ def stage_call(
     leaves = [node for _, node in capture.inputs]
     leaves += [node for node in capture.gradients.values() if node is not None]
     inputs = [*arguments, *(make(node.type, node) for node in leaves)]
+    graph = extract(inputs, final, capture.since)
+    for node in graph.nodes:
+        node.phase = capture.phase(node)
     return Staged(
-        extract(inputs, final, capture.since),
+        graph,
         len(arguments),
         [x for x, _ in capture.inputs],
         [(slot, node is not None) for slot, node in capture.gradients.items()],
@@ -87,5 +90,3 @@ def stage_call(
         [x for x, _, _ in assigned],
         [(slot, g is not None) for slot, g in graded],
     )
-
-

@@ -8,11 +8,16 @@ output when it is assigned to; afterwards everything outside is as it was.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from adjoint.core.errors import ArgumentError, explain
 from adjoint.core.graph import Handle, Node, Slot, next_seq
 from adjoint.core.types import Type
+
+FORWARD: Final = 0
+BACKWARD: Final = 1
+UPDATE: Final = 2
+"""The parts of a training step; what comes after the last backward pass is the update."""
 
 
 class Capture:
@@ -27,6 +32,7 @@ class Capture:
         gradients: slots whose gradient is read before it is set; the gradient is None or an input.
         assigned: tensors that are given another value.
         graded: slots whose gradient is set.
+        sweeps: which nodes backward passes have made: from which number to which.
     """
 
     def __init__(self, reads: bool = True) -> None:
@@ -36,6 +42,7 @@ class Capture:
         self.gradients: dict[Slot, Node | None] = {}
         self.assigned: dict[int, Handle] = {}
         self.graded: dict[Slot, None] = {}
+        self.sweeps: list[tuple[int, int]] = []
         self._before: dict[int, tuple[Handle, Any, Node]] = {}
         self._gradient_before: dict[Slot, Any] = {}
 
@@ -102,6 +109,13 @@ class Capture:
         """Note that the gradient in a slot is about to be set."""
         self._gradient_before.setdefault(slot, slot.grad)
         self.graded[slot] = None
+
+    def phase(self, node: Node) -> int:
+        """Whether a node belongs to the forward pass, to the backward pass, or to the update."""
+        if any(begin < node.seq < end for begin, end in self.sweeps):
+            return BACKWARD
+        last = max((end for _, end in self.sweeps), default=None)
+        return FORWARD if last is None or node.seq < last else UPDATE
 
     # -- the end -------------------------------------------------------------------------------
 

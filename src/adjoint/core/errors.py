@@ -46,6 +46,10 @@ class MutatedInput(AdjointError, RuntimeError):
     """An array was changed behind the back of a graph that still needs it."""
 
 
+class VerificationError(AdjointError, RuntimeError):
+    """Machine code has computed something else than the interpreter: a fault of the library."""
+
+
 class GraphError(AdjointError, ValueError):
     """A graph, or the text of one, does not hold together."""
 

@@ -52,6 +52,9 @@ class Node:
         dtype: dtype of the value.
         code: code object of the user's line.
         offset: instruction offset in it.
+
+    Attributes:
+        phase: which part of a training step it belongs to, where a step was staged; else not set.
     """
 
     __slots__ = (
@@ -62,6 +65,7 @@ class Node:
         "mask",
         "offset",
         "op",
+        "phase",
         "saved",
         "seq",
         "shape",
@@ -91,6 +95,7 @@ class Node:
         self.offset = offset
         self.seq = next_seq()
         self.slot: Slot | None = None
+        self.phase: int
 
     @property
     def ndim(self) -> int:

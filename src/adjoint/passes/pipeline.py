@@ -16,9 +16,10 @@ from adjoint.passes.pads import PADS
 from adjoint.passes.remember import remember
 from adjoint.passes.rewrite import Rules, rewrite
 from adjoint.passes.simplify import SIMPLIFY
+from adjoint.passes.sparse import SPARSE
 from adjoint.passes.views import VIEWS
 
-RULES: Final = Rules(FOLD, SIMPLIFY, VIEWS, CONTRACT, PADS, BROADCAST)
+RULES: Final = Rules(FOLD, SIMPLIFY, VIEWS, CONTRACT, PADS, BROADCAST, SPARSE)
 ROUNDS: Final = 8
 """The most walks. Two are usual: the second finds that there is nothing left to do."""
 

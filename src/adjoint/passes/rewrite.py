@@ -109,6 +109,8 @@ class Builder:
         out = shape if dtype is None else Type(shape, dtype)
         saved = (out, *[x.type if x.__class__ is Node else x for x in xs])
         node = Node(op, xs, saved, 0, shape, dtype, self._code, self._offset)
+        if self.at is not None and hasattr(self.at, "phase"):
+            node.phase = self.at.phase
         self.nodes.append(node)
         self.changed = True
         if self._pool is not None:

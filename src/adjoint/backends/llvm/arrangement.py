@@ -5,8 +5,9 @@ A program is an arrangement with code; a plan needs nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from adjoint.backends.llvm.groups import Group, Grouping
 from adjoint.backends.llvm.indices import indices
@@ -16,7 +17,7 @@ from adjoint.backends.llvm.nest import ll
 from adjoint.backends.llvm.scalar_cards import known
 from adjoint.core.graph import Node
 from adjoint.core.program import Graph
-from adjoint.passes.memory import Life, arrange
+from adjoint.passes.memory import Life, aligned, arrange
 
 FIRST = 3
 """Slots before those of values: the address of the arena, of the table of `watch`, its length."""
@@ -48,6 +49,7 @@ class Arrangement:
     Args:
         graph: what to compute.
         donated: for an input, the output that may take its place in memory.
+        views: how inputs lie that are not in order.
 
     Attributes:
         grouping: the groups.
@@ -60,11 +62,17 @@ class Arrangement:
         risky: position of the last group that may fail.
     """
 
-    def __init__(self, graph: Graph, donated: dict[int, int] | None = None) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        donated: dict[int, int] | None = None,
+        views: Mapping[Node, View] | None = None,
+    ) -> None:
         self.graph = graph
-        self.grouping = Grouping(graph, fits)
+        self.grouping = Grouping(graph, fits, views)
         self.donated = donated or {}
-        self.used_constants = [n for n in self.grouping.constants if n in self._bases()]
+        bases = self._bases()
+        self.used_constants = [n for n in self.grouping.constants if n in bases]
         self._slots: dict[Node, int] = {}
         for node in (*self.used_constants, *graph.inputs):
             self._slots[node] = FIRST + len(self._slots)
@@ -73,6 +81,7 @@ class Arrangement:
         self.places: dict[Node, Place] = {n: Place(s) for n, s in self._slots.items()}
         self.scratches: dict[Group, Place] = {}
         self.moves: list[tuple[Place, Place, int]] = []
+        self.kept: list[Node | Group] = []
         self.lives: list[Life] = []
         self.arena_size = 0
         self._arrange()
@@ -85,51 +94,53 @@ class Arrangement:
         return [x for x in self.grouping.operands(node) if isinstance(x, View)]
 
     def _arrange(self) -> None:
-        grouping = self.grouping
-        last: dict[Node, int] = {}
-        readers: dict[Node, list[Group]] = {}
-        for group in grouping.groups:
+        self.last: dict[Node, int] = {}
+        self.readers: dict[Node, dict[Group, None]] = {}
+        for group in self.grouping.groups:
             for member in group.members:
                 for view in self._views(member):
-                    last[view.base] = group.position
-                    if group not in readers.setdefault(view.base, []):
-                        readers[view.base].append(group)
-        end = len(grouping.groups)
+                    self.last[view.base] = group.position
+                    self.readers.setdefault(view.base, {})[group] = None
         # what may fail comes before everything that changes memory in place
         risky = [
             g.position
-            for g in grouping.groups
-            if (g.kind != "loop" and g.plan is None) or indices(g, grouping)
+            for g in self.grouping.groups
+            if (g.kind != "loop" and g.plan is None) or indices(g, self.grouping)
         ]
         self.risky = max(risky, default=-1)
+        self._place_outputs()
+        self._place_rest()
+
+    def _place_outputs(self) -> None:
+        """Give the outputs their own memory, or that of the input whose place they take."""
+        end = len(self.grouping.groups)
         wanted = {out: inp for inp, out in self.donated.items()}
-        for k, base in enumerate(grouping.outputs):
+        for k, base in enumerate(self.grouping.outputs):
             target = Place(self.first_output + k)
             if k in wanted:
                 old = self.graph.inputs[wanted[k]]
-                if not self._may_replace(old, base, readers.get(old, [])):
-                    self.moves.append((Place(-1), target, self._bytes(base)))
-                    last[base] = end
+                if not self._may_replace(old, base, tuple(self.readers.get(old, ()))):
+                    self.moves.append((Place(-1), target, self.bytes_of(base)))
+                    self.last[base] = end
                     self.places[base] = Place(-1 - len(self.moves))
                     continue
-                self.places[base] = target = self.places[old]
-                continue
+                target = self.places[old]
             self.places[base] = target
-        kept: list[Node | Group] = []
-        lives = self.lives
-        for group in grouping.groups:
+
+    def _place_rest(self) -> None:
+        """Give what is left a place in the arena."""
+        for group in self.grouping.groups:
             if group.plan is not None and group.plan.scratch:
-                kept.append(group)
-                lives.append(Life(group.plan.scratch, group.position, group.position))
+                self.kept.append(group)
+                self.lives.append(Life(group.plan.scratch, group.position, group.position))
             for node in group.stored:
                 place = self.places.get(node)
                 if place is None or place.slot < 0:
-                    kept.append(node)
-                    until = last.get(node, group.position)
-                    lives.append(Life(self._bytes(node), group.position, until))
-        self.kept = kept
-        offsets, self.arena_size = arrange(lives)
-        for node, offset in zip(kept, offsets, strict=True):
+                    self.kept.append(node)
+                    until = self.last.get(node, group.position)
+                    self.lives.append(Life(self.bytes_of(node), group.position, until))
+        offsets, self.arena_size = arrange(self.lives)
+        for node, offset in zip(self.kept, offsets, strict=True):
             if isinstance(node, Group):
                 self.scratches[node] = Place(0, offset)
                 continue
@@ -139,8 +150,29 @@ class Arrangement:
                 _, target, size = self.moves[-2 - before.slot]
                 self.moves[-2 - before.slot] = (self.places[node], target, size)
 
+    def alive(self) -> list[int]:
+        """Bytes in the arena that are alive while each group runs."""
+        change = [0] * (len(self.grouping.groups) + 2)
+        for life in self.lives:
+            change[life.first] += aligned(life.size)
+            change[life.last + 1] -= aligned(life.size)
+        return list(accumulate(change))[: len(self.grouping.groups)]
+
+    def traffic(self, group: Group) -> tuple[int, int]:
+        """Bytes of the values that a group reads from memory, and of those that it stores."""
+        read: dict[Node, int] = {}
+        for node in group.members:
+            for view in self._views(node):
+                if view.base not in group.members:
+                    size = min(view.size, view.base.size)
+                    read[view.base] = max(read.get(view.base, 0), size)
+        items = ((n, base.dtype) for base, n in read.items())
+        reads = sum(n * dtype.itemsize for n, dtype in items if dtype is not None)
+        return reads, sum(map(self.bytes_of, group.stored))
+
     @staticmethod
-    def _bytes(node: Node) -> int:
+    def bytes_of(node: Node) -> int:
+        """Bytes of a value."""
         assert node.dtype is not None
         return node.size * node.dtype.itemsize
 
@@ -149,8 +181,10 @@ class Arrangement:
         home = self.grouping.home.get(new)
         if home is None or home.position < self.risky:
             return False
-        if home is None or home.kind != "loop":
-            return home is not None and all(g.position < home.position for g in readers)
+        if home.kind != "loop":
+            view = getattr(home.plan, "replaces", None)
+            own = view is not None and view.base is old
+            return all(g.position < home.position or (g is home and own) for g in readers)
         for group in readers:
             if group.position > home.position:
                 return False

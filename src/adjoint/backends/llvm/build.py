@@ -15,7 +15,6 @@ import re
 import sys
 import threading
 from collections.abc import Callable, Generator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from adjoint.backends.llvm import cache, door, processor
@@ -52,11 +51,13 @@ class Library:
 
     Attributes:
         names: the functions that can be called.
+        cached: whether all of it was in the cache.
     """
 
     def __init__(self, tracker: Any, names: frozenset[str]) -> None:
         self._tracker = tracker
         self.names = names
+        self.cached = False
 
     def address(self, symbol: str) -> int:
         """Where the function called `symbol` begins.
@@ -112,7 +113,9 @@ def library(text: str, *more: str, effort: int = 3) -> Library:
     for i, code in zip(absent, _all_compiled([texts[i] for i in absent], effort), strict=True):
         cache.store(names[i], code)
         codes[i] = code
-    return _linked([code for code in codes if code is not None], texts)
+    linked = _linked([code for code in codes if code is not None], texts)
+    linked.cached = not absent
+    return linked
 
 
 def compiled(text: str, effort: int = 3) -> bytes:
@@ -143,6 +146,9 @@ def _all_compiled(texts: list[str], effort: int) -> list[bytes]:
     at_once = min(len(texts), processor.threads())
     if at_once < 2:
         return [compiled(text, effort) for text in texts]
+    # milliseconds to import, which a program from the cache does not have to spend
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
+
     with ThreadPoolExecutor(at_once, thread_name_prefix="adjoint-compile") as pool:
         return list(pool.map(compiled, texts, itertools.repeat(effort)))
 

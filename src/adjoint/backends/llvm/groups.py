@@ -12,7 +12,7 @@ operands if it fits there, or opens a new one at the end, so no group waits for 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any
@@ -122,14 +122,21 @@ class Grouping:
     Args:
         graph: what to compute.
         fits: whether a node can be computed inside a loop (its scalar body exists).
+        views: how inputs lie that are not in order.
     """
 
-    def __init__(self, graph: Graph, fits: Callable[[Node], bool]) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        fits: Callable[[Node], bool],
+        views: Mapping[Node, View] | None = None,
+    ) -> None:
         self.graph = graph
         self.fits = fits
         self.groups: list[Group] = []
         self.home: dict[Node, Group] = {}
         self.views: dict[Node, View] = {node: whole(node) for node in graph.inputs}
+        self.views |= views or {}
         self.waiting: set[Node] = set()
         self.constants = {node: tensor.value for node, tensor in graph.constants.items()}
         for node in graph.constants:

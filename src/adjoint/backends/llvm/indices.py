@@ -10,6 +10,7 @@ from adjoint.backends.llvm.groups import GATHERS, Group, Grouping
 from adjoint.backends.llvm.layout import View
 from adjoint.backends.llvm.nest import I1, PTR, Nest, constant, index, ll
 from adjoint.core.types import DType
+from adjoint.ops.add_rows import AddRows
 from adjoint.ops.along import AddAlong
 from adjoint.ops.gather import ScatterAdd, ScatterSet, WrapIndex
 
@@ -25,7 +26,7 @@ def indices(group: Group, grouping: Grouping) -> list[tuple[View, int]]:
         op = node.op
         if isinstance(op, WrapIndex):
             out.append((grouping.reads(node)[0], op.size))
-        elif isinstance(op, (*GATHERS, ScatterSet)):
+        elif isinstance(op, (*GATHERS, AddRows, ScatterSet)):
             x, i, *_ = grouping.reads(node)
             out.append((i, x.shape[op.axis]))
         elif isinstance(op, ScatterAdd | AddAlong):

@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from adjoint.backends.llvm import moves, products, scatter
+from adjoint.backends.llvm import convolution, moves, products, scatter
 from adjoint.backends.llvm.layout import View, whole
 from adjoint.core.graph import Node
+from adjoint.ops.add_rows import AddRows
 from adjoint.ops.contract import Contract
+from adjoint.ops.convolution import Convolve
 from adjoint.ops.gather import ScatterAdd
 from adjoint.ops.join import Concat
 from adjoint.ops.pad import Pad
@@ -37,7 +39,9 @@ def _product(node: Node, xs: Sequence[View]) -> Any:
 
 KINDS: dict[type, Kind] = {
     Contract: Kind(_product, products.emit),
+    Convolve: Kind(convolution.plan, convolution.emit),
     Concat: Kind(moves.joined, moves.emit),
     Pad: Kind(moves.padded, moves.emit),
+    AddRows: Kind(scatter.plan, scatter.emit),
     ScatterAdd: Kind(scatter.plan, scatter.emit),
 }

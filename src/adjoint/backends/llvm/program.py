@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Sequence
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -16,44 +17,19 @@ from llvmlite import ir
 
 from adjoint.backends.llvm import blas, build, watch
 from adjoint.backends.llvm.arrangement import FIRST, Arrangement, Place
-from adjoint.backends.llvm.groups import Group, Grouping
+from adjoint.backends.llvm.groups import Group
 from adjoint.backends.llvm.indices import indices, out_of_range
-from adjoint.backends.llvm.kinds import KINDS
 from adjoint.backends.llvm.layout import View
-from adjoint.backends.llvm.loops import LoopKernel
-from adjoint.backends.llvm.nest import I8, I64, PTR, index, ll
-from adjoint.core.graph import Handle, Node, Pick, Slot
+from adjoint.backends.llvm.lowering import Lowering, Shared
+from adjoint.backends.llvm.nest import I8, I64, PTR, index
+from adjoint.core.graph import Handle, Pick, Slot
 from adjoint.core.program import Graph
 
-PARALLEL = 1 << 15
-"""Operations from which on a loop is shared among the workers."""
-GRAIN = 1 << 13
-"""Operations that a worker takes at least."""
 NATIVE = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)
 """The class of native stretches."""
 
 
-def signature(group: Group, grouping: Grouping, parameters: dict[Node, int]) -> Any:
-    """What a kernel depends on: groups with the same signature share one function."""
-    number = {node: k for k, node in enumerate(group.members)}
-    members: list[Any] = []
-    for node in group.members:
-        operands: list[Any] = []
-        for x in grouping.operands(node):
-            if not isinstance(x, View):
-                operands.append((type(x), repr(x)))
-            elif x.base in number:
-                operands.append((number[x.base], x.shape, x.strides))
-            else:
-                known = grouping.literal(x)
-                where = parameters.get(x.base) if known is None else repr(known)
-                operands.append((where, x.base.dtype, x.shape, x.strides, x.offset))
-        members.append((node.op, node.shape, node.dtype, tuple(operands)))
-    stored = tuple((number[node], parameters[node]) for node in group.stored)
-    return group.domain, group.reduced, tuple(members), stored
-
-
-class Program(Arrangement):
+class Program(Lowering, Arrangement):
     """Machine code for a graph.
 
     Args:
@@ -61,6 +37,9 @@ class Program(Arrangement):
         donated: for an input, the output that may take its place in memory.
         arguments: how many inputs are other arrays in each call.
         separate: each group as a call of its own, so that it can be timed.
+
+    Attributes:
+        seconds: what each stage of making it took.
     """
 
     def __init__(
@@ -72,7 +51,9 @@ class Program(Arrangement):
     ) -> None:
         blas.install()
         self.separate = separate
+        begin = perf_counter()
         super().__init__(graph, donated)
+        self.seconds = {"plan": perf_counter() - begin}
         constants = self.used_constants
         self.constants = [np.asarray(self.grouping.constants[n], order="C") for n in constants]
         self.arena = np.empty(self.arena_size + 64, np.uint8)
@@ -92,52 +73,38 @@ class Program(Arrangement):
     # -- code ----------------------------------------------------------------------------------
 
     def _build(self) -> None:
-        self.module = ir.Module("step")
-        self.declared: dict[str, Any] = {}
-        self.kernels = 0
-        self.loops: dict[Any, LoopKernel] = {}
-        self.wrappers: dict[Any, Any] = {}
+        begin = perf_counter()
+        self.owners: list[Group] = []  # of the stretches, where each group has its own
+        self.shared = Shared()
         self.checked: set[tuple[View, int]] = set()
         self.stretches: list[Any] = []
         self._main: Any = None
         for group in self.grouping.groups:
             self._check(group)
-            if group.kind == "loop":
-                self._loop(group)
-            elif group.plan is not None:
-                KINDS[type(next(iter(group.members)).op)].emit(self, group)
+            if group.kind == "loop" or group.plan is not None:
+                self.lower(group)
             else:
                 self._interpret(group)
             if self.separate:
                 self._finish()
+                self.owners += [group] * (len(self.stretches) - len(self.owners))
         for source, target, size in self.moves:
-            b = self.builder()
-            copy = self.external("llvm.memcpy.p0.p0.i64", [PTR, PTR, I64, ir.IntType(1)])
-            pointers = self.pointer(target), self.pointer(source)
-            b.call(copy, [*pointers, index(size), ir.Constant(ir.IntType(1), 0)])
+            self.copy(self.pointer(target), self.pointer(source), size)
         self._finish()
-        self.library = build.library(str(self.module))
+        text = str(self.module)
+        self.seconds["code"] = perf_counter() - begin
+        begin = perf_counter()
+        self.library = build.library(text)
+        self.seconds["LLVM"] = perf_counter() - begin
         self.run = [
             self.library.function(s, ctypes.c_int64, ctypes.c_void_p) if isinstance(s, str) else s
             for s in self.stretches
         ]
 
-    def name(self) -> str:
-        """A name for the next kernel."""
-        self.kernels += 1
-        return f"kernel{self.kernels}"
-
     @property
     def native(self) -> bool:
         """Whether the whole program is one native call, which sees for itself what has changed."""
         return watch.usable() and len(self.run) == 1 and self.run[0].__class__ is NATIVE
-
-    def external(self, name: str, types: Sequence[Any]) -> Any:
-        """A function that is defined elsewhere."""
-        if name not in self.declared:
-            kind = ir.FunctionType(ir.VoidType(), list(types))
-            self.declared[name] = ir.Function(self.module, kind, name)
-        return self.declared[name]
 
     def builder(self) -> Any:
         """The builder of the current native stretch, begun if there is none."""
@@ -178,7 +145,7 @@ class Program(Arrangement):
         gradients: Sequence[tuple[Slot, Any]],
         memory: Sequence[Sequence[Any]],
     ) -> None:
-        """From now on, calls check that these tensors, gradients and objects are as they are now."""
+        """From now on, calls check that these tensors, gradients and objects are as they are."""
         node, grad = watch.node_offset(), watch.grad_offset()
         table = [(id(x) + node, id(x.node)) for x in tensors]
         table += [(id(slot) + grad, id(g)) for slot, g in gradients]
@@ -203,19 +170,6 @@ class Program(Arrangement):
         pointer = self._slot_pointers[place.slot]
         return b.gep(pointer, [index(place.offset)], source_etype=I8) if place.offset else pointer
 
-    def scratch(self, group: Group) -> Any:
-        """The address of the memory that a group's plan asked for."""
-        return self.pointer(self.scratches[group])
-
-    def address(self, view: View) -> Any:
-        """The address of the first element of a view."""
-        b = self.builder()
-        pointer = self.pointer(self.places[view.base])
-        if view.offset:
-            t = ll(view.base.dtype)  # type: ignore[arg-type]
-            pointer = b.gep(pointer, [index(view.offset)], source_etype=t)
-        return pointer
-
     def _check(self, group: Group) -> None:
         """Leave the program, before it has changed anything, if an index is out of range."""
         for view, size in indices(group, self.grouping):
@@ -226,59 +180,6 @@ class Program(Arrangement):
             bad = b.call(out_of_range(self.module, self.name(), view, size), [self.address(view)])
             with b.if_then(bad, likely=False):
                 b.ret(index(1))
-
-    def _loop(self, group: Group) -> None:
-        bases: dict[Node, None] = {}
-        for member in group.members:
-            for view in self._views(member):
-                if view.base not in group.members and self.grouping.literal(view) is None:
-                    bases[view.base] = None
-        bases |= group.stored
-        places: dict[Place, int] = {}
-        for base in bases:
-            places.setdefault(self.places[base], len(places))
-        parameters = {base: places[self.places[base]] for base in bases}
-        key = signature(group, self.grouping, parameters)
-        kernel = self.loops.get(key)
-        if kernel is None:
-            kernel = LoopKernel(self.module, self.name(), group, self.grouping, parameters)
-            self.loops[key] = kernel
-        pointers = [self.pointer(place) for place in places]
-        self.launch(kernel.function, pointers, kernel.units, kernel.work)
-
-    def launch(self, function: Any, pointers: Sequence[Any], units: int, work: int) -> None:
-        """Run a kernel over its units: here, or shared among the workers."""
-        b = self.builder()
-        if units * work < PARALLEL or units < 2:
-            b.call(function, [*pointers, index(0), index(units)])
-            return
-        wrapper = self._wrapper(function, len(pointers))
-        with b.goto_entry_block():
-            block = b.alloca(PTR, len(pointers))
-        for k, pointer in enumerate(pointers):
-            b.store(pointer, b.gep(block, [index(k)], source_etype=PTR))
-        parallel = self.external("adjoint_parallel", [PTR, PTR, I64, I64])
-        grain = max(1, -(-GRAIN // work))
-        if work < 64:
-            grain = -(-grain // 16) * 16
-        b.call(parallel, [wrapper, block, index(units), index(grain)])
-
-    def _wrapper(self, function: Any, count: int) -> Any:
-        """The function with its pointers in a block, as workers call it."""
-        if function in self.wrappers:
-            return self.wrappers[function]
-        kind = ir.FunctionType(ir.VoidType(), [PTR, I64, I64])
-        wrapper = ir.Function(self.module, kind, f"{function.name}.chunk")
-        wrapper.linkage = "internal"
-        b = ir.IRBuilder(wrapper.append_basic_block("entry"))
-        block, begin, end = wrapper.args
-        pointers = [
-            b.load(b.gep(block, [index(k)], source_etype=PTR), typ=PTR) for k in range(count)
-        ]
-        b.call(function, [*pointers, begin, end])
-        b.ret_void()
-        self.wrappers[function] = wrapper
-        return wrapper
 
     # -- what the interpreter does -------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from adjoint.backends.llvm.convolution import native
 from adjoint.core.graph import Node, leaf
 from adjoint.ops.along import AddAlong, TakeAlong
 from adjoint.ops.bilinear import LETTERS, split
@@ -74,6 +75,8 @@ def convolution(node: Node, constants: Constants) -> list[Node] | None:
     a, b, o = split(op.spec)
     n = len(op.stride)
     if node.dtype is None or node.dtype.char not in "fd" or x.dtype != y.dtype or not node.size:
+        return None
+    if native(node):
         return None
     made: list[Node] = []
     gaps = tuple(e - 1 for e in op.input_dilation)

@@ -17,6 +17,7 @@ from adjoint.backends.llvm.layout import View, whole
 from adjoint.backends.llvm.nest import I64, PTR, Nest, index, ll
 from adjoint.backends.llvm.scalar_cards import wrap
 from adjoint.core.graph import Node
+from adjoint.ops.gather import ScatterAdd
 
 PARTS = 8
 """Parts of the result: a few more than there are workers, for indices are not spread evenly."""
@@ -32,6 +33,7 @@ class Scatter:
         out: the result.
         axis: along which the index counts.
         size: of that axis.
+        into: what they are added to; None for zeros.
     """
 
     rows: View
@@ -39,15 +41,26 @@ class Scatter:
     out: View
     axis: int
     size: int
+    into: View | None = None
     scratch: int = 0
+
+    @property
+    def replaces(self) -> View | None:
+        """The operand in whose memory the result may be made."""
+        return self.into
 
 
 def plan(node: Node, xs: Sequence[Any]) -> Scatter | None:
-    """The plan of a `ScatterAdd`; None for dtypes that have no machine type."""
+    """The plan of a `ScatterAdd` or `AddRows`; None for dtypes that have no machine type."""
     if any(ll(v.base.dtype) is None for v in xs) or node.size == 0:
         return None
-    rows, places = xs
-    return Scatter(rows, places, whole(node), node.op.axis, node.op.size)
+    if isinstance(node.op, ScatterAdd):
+        rows, places = xs
+        return Scatter(rows, places, whole(node), node.op.axis, node.op.size)
+    into, places, rows = xs
+    if not into.contiguous:
+        return None
+    return Scatter(rows, places, whole(node), node.op.axis, node.shape[node.op.axis], into)
 
 
 def emit(program: Any, group: Any) -> None:
@@ -62,12 +75,15 @@ def emit(program: Any, group: Any) -> None:
     b = nest.inner
     low = b.udiv(b.mul(part, index(it.size)), index(parts))
     high = b.udiv(b.mul(b.add(part, index(1)), index(it.size)), index(parts))
-    _clear(nest, it, function.args[2], low, high)
+    if it.into is None:
+        _clear(nest, it, function.args[2], low, high)
     _add(nest, it, function.args, low, high)
     nest.close()
     nest.inner.ret_void()
     pointers = [program.address(v) for v in (it.rows, it.places, it.out)]
-    work = (it.rows.size + it.out.size) // parts
+    if it.into is not None and (source := program.address(it.into)) is not pointers[2]:
+        program.copy(pointers[2], source, program.bytes_of(it.out.base))
+    work = (it.rows.size + (it.out.size if it.into is None else 0)) // parts
     program.launch(function, pointers, parts, work)
 
 
