@@ -40,18 +40,18 @@ def law(x):
     return x**3 @ ad.tensor(LAW)
 
 
-def main(steps=1000, length=20, seed=0):
+def main(steps=1500, length=20, seed=0):
     """Train, print how far the learned law goes astray, and return that."""
     ad.random.seed(seed)
     rng = np.random.default_rng(seed)
     begin = ad.tensor([[2.0, 0.0]])
     orbit = solve(law, begin, 400)[:, 0].numpy()
-    seen = (orbit + rng.normal(0, 0.02, orbit.shape)).astype(np.float32)
+    seen = (orbit + rng.normal(0, 0.01, orbit.shape)).astype(np.float32)
     pieces = np.lib.stride_tricks.sliding_window_view(seen, length + 1, axis=0)
     pieces = pieces.transpose(0, 2, 1).copy()  # (beginnings, times, 2)
 
-    velocity = nn.Sequential(nn.Linear(2, 48), nn.Tanh(), nn.Linear(48, 48), nn.Tanh(), nn.Linear(48, 2))
-    optimizer = ad.optim.Adam(velocity.parameters(), lr=5e-3)
+    velocity = nn.Sequential(nn.Linear(2, 64), nn.SiLU(), nn.Linear(64, 64), nn.SiLU(), nn.Linear(64, 2))
+    optimizer = ad.optim.Adam(velocity.parameters(), lr=1e-2)
     schedule = ad.optim.schedule.CosineAnnealingLR(optimizer, T_max=steps)
     draws = ad.data.DataLoader(
         pieces, sampler=ad.data.RandomSampler(len(pieces), seed), batch_size=64, drop_last=True

@@ -50,7 +50,7 @@ def exact(x, t):
     """The solution of Hopf and Cole: a weighted mean, with an integral over all places."""
     z, weights = np.polynomial.hermite.hermgauss(120)
     places = x[:, None] - np.sqrt(4 * NU * t)[:, None] * z
-    kernel = weights * np.exp((1 - np.cos(np.pi * places)) / (-2 * np.pi * NU))
+    kernel = weights * np.exp(-(1 + np.cos(np.pi * places)) / (2 * np.pi * NU))
     return -(np.sin(np.pi * places) * kernel).sum(axis=1) / kernel.sum(axis=1)
 
 

@@ -44,9 +44,51 @@ def perceptron(inputs, targets, passes=1000):
     return best
 
 
-def main(steps=3000, seed=2):
-    pass
+def network(inputs):
+    """Two sigmoid units between input and output, with the small weights of the article."""
+    model = nn.Sequential(
+        nn.Linear(inputs, 2), nn.Sigmoid(), nn.Linear(2, 1), nn.Sigmoid(), nn.Flatten(0)
+    )
+    for parameter in model.parameters():
+        nn.init.uniform_(parameter, -0.3, 0.3)
+    return model
+
+
+def learn(model, inputs, targets, sweeps, rate):
+    """Backpropagation over all cases at once, with momentum; returns the sweep that solved it."""
+    x, y = ad.tensor(inputs), ad.tensor(targets)
+    optimizer = ad.optim.SGD(model.parameters(), lr=rate, momentum=0.9)
+
+    @ad.compile
+    def sweep():
+        optimizer.zero_grad()
+        said = model(x)
+        ((said - y) ** 2 / 2).sum().backward()
+        optimizer.step()
+        return abs(said - y).max()
+
+    for number in range(1, sweeps + 1):
+        if sweep().item() < 0.3:  # all cases are clearly on their side
+            return number
+    return None
+
+
+def main(sweeps=10_000, seed=0):
+    """Let both methods try both problems; return the sweeps that backpropagation took."""
+    ad.random.seed(seed)
+    problems = {"exclusive or": (exclusive_or(), 0.5), "symmetry": (symmetry(), 0.1)}
+    found = {}
+    for name, ((inputs, targets), rate) in problems.items():
+        right = perceptron(inputs, targets)
+        model = network(inputs.shape[1])
+        found[name] = learn(model, inputs, targets, sweeps, rate)
+        print(f"{name}: the perceptron rule gets {right} of {len(inputs)} cases right")
+        print(f"{name}: backpropagation gets all right after {found[name]} sweeps")
+    print("weights of both hidden units for symmetry, one for each input")
+    for row in model[0].weight.numpy():
+        print("  ".join(f"{w:6.2f}" for w in row))
+    return found, model[0].weight.numpy()
 
 
 if __name__ == "__main__":
-    main()
+    for s in range(6): main(seed=s)

@@ -171,18 +171,6 @@ class _Bag(nn.Module):
         return self.out(self.emb(x))
 
 
-class _Chain(nn.Module):
-    def __init__(self, at: Loaded) -> None:
-        self.factors = nn.ParameterList([nn.Parameter(w) for w in at.wl.params.values()])
-        for p, name in zip(self.factors, at.wl.params, strict=True):
-            at.put(p, name)
-
-    def forward(self, x: Any) -> Any:
-        for w in self.factors:
-            x = x * w
-        return x
-
-
 _FAMILY: dict[str, Callable[[Loaded], Any]] = {
     "tiny": _mlp,
     "mlp": _mlp,
@@ -191,7 +179,6 @@ _FAMILY: dict[str, Callable[[Loaded], Any]] = {
     "gpt": _GPT,
     "lstm": _LSTM,
     "bag": _Bag,
-    "chain": _Chain,
 }
 
 

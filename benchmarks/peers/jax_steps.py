@@ -122,12 +122,6 @@ def _bag(wl, p, s, x):
     return p["emb"][x].mean(1) @ p["w"] + p["b"], s
 
 
-def _chain(wl, p, s, x):
-    for w in p.values():
-        x = x * w
-    return x, s
-
-
 _FAMILY = {
     "tiny": _mlp,
     "mlp": _mlp,
@@ -136,7 +130,6 @@ _FAMILY = {
     "gpt": _gpt,
     "lstm": _lstm,
     "bag": _bag,
-    "chain": _chain,
 }
 
 

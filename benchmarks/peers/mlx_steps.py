@@ -103,12 +103,6 @@ def _bag(wl, p, s, x):
     return mx.addmm(p["b"], mx.mean(p["emb"][x], axis=1), p["w"])
 
 
-def _chain(wl, p, s, x):
-    for w in p.values():
-        x = x * w
-    return x
-
-
 _FAMILY = {
     "tiny": _mlp,
     "mlp": _mlp,
@@ -117,7 +111,6 @@ _FAMILY = {
     "gpt": _gpt,
     "lstm": _lstm,
     "bag": _bag,
-    "chain": _chain,
 }
 
 

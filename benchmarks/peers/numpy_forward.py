@@ -84,12 +84,6 @@ def _bag(wl, F, p, x):
     return F.matmul(pooled, p["w"]) + p["b"]
 
 
-def _chain(wl, F, p, x):
-    for w in p.values():
-        x = x * w
-    return x
-
-
 _FAMILY = {
     "tiny": _mlp,
     "mlp": _mlp,
@@ -97,7 +91,6 @@ _FAMILY = {
     "gpt": _gpt,
     "lstm": _lstm,
     "bag": _bag,
-    "chain": _chain,
 }
 
 

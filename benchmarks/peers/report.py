@@ -138,7 +138,7 @@ class Report:
             return ""
         agreed = all(c.get("loss_ok", True) for c in found)
         said = (
-            f"The losses of the first steps agree (farthest from the median system: {max(offs):.0e})."
+            f"The losses of the first steps agree (farthest from the median: {max(offs):.0e})."
             if agreed
             else "LOSSES DIFFER where it says so: no comparison there."
         )

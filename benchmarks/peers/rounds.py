@@ -62,6 +62,7 @@ def environment(system: str, threads: int, cache: Path) -> dict[str, str]:
         "CACHEDB": str(cache / "tinygrad.db"),
         "TMPDIR": str(cache / "tmp"),
         "JAX_PLATFORMS": "cpu",
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
     }
     return env | (ARENA if system.endswith("+arena") else {})
 
@@ -75,7 +76,7 @@ def process(module: str, args: Iterable[str], env: dict[str, str], timeout: floa
     command = [sys.executable, "-m", module, *args]
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=timeout, env=env, cwd=ROOT, check=False
+            command, capture_output=True, text=True, timeout=timeout, env=env, check=False
         )
     except subprocess.TimeoutExpired:
         raise RuntimeError(f"no end after {timeout:g} s") from None

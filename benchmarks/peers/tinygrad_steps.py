@@ -91,12 +91,6 @@ def _bag(wl, p, bn, x):
     return p["emb"][x].mean(1) @ p["w"] + p["b"]
 
 
-def _chain(wl, p, bn, x):
-    for w in p.values():
-        x = x * w
-    return x
-
-
 _FAMILY = {
     "tiny": _mlp,
     "mlp": _mlp,
@@ -105,7 +99,6 @@ _FAMILY = {
     "gpt": _gpt,
     "lstm": _lstm,
     "bag": _bag,
-    "chain": _chain,
 }
 
 

@@ -179,19 +179,6 @@ class _LSTM(nn.Module):
         return self.out(self.lstm(self.emb(x))[0])
 
 
-class _Chain(nn.Module):
-    def __init__(self, wl):
-        super().__init__()
-        self.factors = nn.ParameterList(torch.empty(w.shape) for w in wl.params.values())
-        for p, w in zip(self.factors, wl.params.values(), strict=True):
-            _set(p, w)
-
-    def forward(self, x):
-        for w in self.factors:
-            x = x * w
-        return x
-
-
 class _Bag(nn.Module):
     def __init__(self, wl, sparse):
         super().__init__()
@@ -206,13 +193,19 @@ class _Bag(nn.Module):
         return self.out(self.emb(x))
 
 
+_FAMILY = {
+    "tiny": _mlp,
+    "mlp": _mlp,
+    "cnn": _cnn,
+    "resnet": _resnet,
+    "gpt": _GPT,
+    "lstm": _LSTM,
+}
+
+
 def _model(wl, sparse):
     family = wl.config["family"]
-    if family == "bag":
-        return _Bag(wl, sparse)
-    return {"tiny": _mlp, "mlp": _mlp, "cnn": _cnn, "resnet": _resnet, "gpt": _GPT, "lstm": _LSTM}[
-        family
-    ](wl)
+    return _Bag(wl, sparse) if family == "bag" else _FAMILY[family](wl)
 
 
 def _optimizer(wl, params, fused):

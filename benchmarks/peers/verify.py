@@ -9,7 +9,7 @@ updates are compared with those of the reference::
 over all parameters together, and for the worst tensor. The rows in brackets are the reference
 itself with a setting altered: what a real difference looks like. "1 ulp noise" perturbs the start
 and the inputs by errors of rounding: below it nothing can be told. A system differs above a
-tolerance, or above five times the noise where that is more (batch normalisation amplifies rounding).
+tolerance, or above five times the noise where that is more (batch normalisation amplifies it).
 
 The bias of gpt's qkv is left out of the worst: the gradient of the keys' bias is zero, so that Adam
 makes full steps of rounding errors there.

@@ -354,15 +354,17 @@ def logreg_million() -> Workload:
 def dispatch(count: int) -> Workload:
     """Hardly any work: what a step costs by the number of parameters."""
     rng = np.random.default_rng(9)
+    sizes = (4,) * (count // 2 + 1)
     wl = Workload(
         f"dispatch-{count}",
-        f"the product of {count} parameters of 4 elements, MSE, SGD",
-        {"family": "chain", "count": count},
+        f"{count // 2} dense layers of 4 units, ReLU, MSE, batch 1, SGD",
+        {"family": "mlp", "sizes": sizes, "batch": 1, "act": "relu"},
         _sgd(0.01),
         "mse",
     )
-    for i in range(count):
-        wl.params[f"w{i}"] = _f32(1.0 + 0.01 * rng.standard_normal(4))
+    for i in range(count // 2):
+        wl.params[f"w{i}"], wl.params[f"b{i}"] = _dense(rng, 4, 4), _f32(np.full(4, 0.1))
+        wl.gemm(1, 4, 4, input_grad=i > 0)
     for _ in range(N_BATCHES):
         wl.batches.append((_f32(rng.standard_normal((1, 4))), _f32(rng.standard_normal((1, 4)))))
     return wl

@@ -149,6 +149,7 @@ from adjoint.ops.extreme import (
 )
 from adjoint.ops.gamma import digamma as digamma, lgamma as lgamma, polygamma as polygamma
 from adjoint.ops.gather import take as take
+from adjoint.ops.gelu import gelu as gelu
 from adjoint.ops.hyperbolic import (
     acosh as acosh,
     asinh as asinh,
@@ -446,6 +447,7 @@ __all__ = [
     "exp2",
     "expand_dims",
     "expm1",
+    "export",
     "eye",
     "fft",
     "finfo",
@@ -467,6 +469,7 @@ __all__ = [
     "from_dlpack",
     "full",
     "full_like",
+    "gelu",
     "getitem",
     "grad",
     "grad_enabled",
@@ -557,6 +560,7 @@ __all__ = [
     "permute_dims",
     "pi",
     "polygamma",
+    "plan",
     "positive",
     "pow",
     "power",
@@ -647,6 +651,7 @@ __all__ = [
 if _typing.TYPE_CHECKING:
     from adjoint import (
         data as data,
+        export as export,
         fft as fft,
         linalg as linalg,
         nn as nn,
@@ -657,14 +662,16 @@ if _typing.TYPE_CHECKING:
         train as train,
     )
     from adjoint.compiler.compiled import compile as compile
+    from adjoint.compiler.plan import plan as plan
     from adjoint.core.types import DType as _DType
     from adjoint.storage import load as load, save as save
 
     bfloat16: _DType
-_LATER = ("data", "fft", "linalg", "nn", "optim", "random", "storage", "testing", "train")
+_LATER = ("data", "export", "fft", "linalg", "nn", "optim", "random", "storage", "testing", "train")
 _ELSEWHERE = {
     "compile": "adjoint.compiler.compiled",
     "load": "adjoint.storage",
+    "plan": "adjoint.compiler.plan",
     "save": "adjoint.storage",
 }
 

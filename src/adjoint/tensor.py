@@ -18,6 +18,7 @@ from adjoint.core.bind import (
     numbers,
     own,
     setting,
+    staged_leaf,
     state,
     touch,
 )
@@ -594,6 +595,8 @@ def _fresh_leaf(x: Any, tracked: bool) -> Any:
     """The node of a leaf that has been given the value of `x`: gradients end here."""
     if x.known:
         return leaf(x.value, tracked, here())
+    if state.capture is not None and state.capture.imagines and not state.capture.sweeps:
+        return staged_leaf(x.value, tracked, here()).node  # a first value, in a plan
     node = Node(STOP, (x.node,), (x.value, x.value), 0, x.shape, x.dtype, *here())
     node.tracked = tracked
     return node

@@ -136,3 +136,29 @@ def test_operands_that_are_operand_literals_are_found() -> None:
     graph = staged(lambda t: 2.0 ** (1 - t) + ad.where(t > 0, 1.0, t), Type.of(np.ones(3)))
     x = np.array([-1.0, 0.0, 2.0])
     agree(run(graph, [x], True)[0], (2.0 ** (1 - lift(x)) + ad.where(lift(x) > 0, 1.0, lift(x))).value)
+
+
+@pytest.mark.parametrize(
+    ("shape", "axes"),
+    [
+        ((400, 300), 0),
+        ((40, 3, 700), (0, 1)),
+        ((40, 2, 900), (0, 2)),
+        ((70000,), 0),
+        ((9, 7000), (0, 1)),
+        ((3, 20000), 1),
+        ((17, 2, 33, 70), (0, 2)),
+    ],
+)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_long_sums_are_cut_into_parts(shape: Any, axes: Any, dtype: Any) -> None:
+    x = np.random.default_rng(0).normal(size=shape).astype(dtype)
+
+    def f(t: Any) -> Any:
+        y = ad.tanh(t)
+        total = y.sum(axes)
+        return y, total, t.max(axes), total * 2.0 + 1.0, (t > 5.0).any(axes)
+
+    graph = staged(f, Type.of(x))
+    for found, wanted in zip(run(graph, [x], True), run(graph, [x], False), strict=True):
+        agree(found, wanted, 2000)

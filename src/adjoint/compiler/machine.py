@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
@@ -53,11 +54,11 @@ def machine(backend: str = "auto") -> Machine:
     products: list[float] = []
     for n in SIDES:
         t = Type((n, n), f32)
-        products.append(2 * n**3 / _best(backend, [t, t], lambda x, y: x @ y))
+        products.append(2 * n**3 / _best(backend, [t, t], operator.matmul))
     copies: list[tuple[int, float]] = []
     for n in COPIED:
         size = 2 * n * f32.itemsize
-        copies.append((size, size / _best(backend, [Type((n,), f32)], lambda x: x * 2.0)))
+        copies.append((size, size / _best(backend, [Type((n,), f32)], operator.neg)))
     return Machine(max(products), tuple(copies))
 
 

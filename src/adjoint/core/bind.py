@@ -13,6 +13,7 @@ raised, in order to say what was wrong.
 
 from __future__ import annotations
 
+import math
 import sys
 import threading
 from collections.abc import Callable, Generator
@@ -93,6 +94,19 @@ def own(array: Any, tracked: bool = False) -> Any:
         code, offset = frame.f_code, frame.f_lasti
     mask = int(tracked)
     return make(array, Node(None, (), None, mask, array.shape, array.dtype, code, offset))
+
+
+IMAGINED: Final = 1 << 12
+"""Elements from which on a tensor that is made while a plan is made has no numbers."""
+
+
+def imagined(shape: tuple[int, ...], dtype: Any) -> Any:
+    """While a plan is made, a large new tensor without numbers; None at any other time."""
+    if not _special or state.capture is None or not state.capture.imagines:
+        return None
+    if math.prod(shape) < IMAGINED:
+        return None
+    return staged_leaf(Type(shape, dtype), False, _place())
 
 
 def constant(array: Any) -> Any:

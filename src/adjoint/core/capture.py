@@ -8,7 +8,7 @@ output when it is assigned to; afterwards everything outside is as it was.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from adjoint.core.errors import ArgumentError, explain
 from adjoint.core.graph import Handle, Node, Slot, next_seq
@@ -34,6 +34,9 @@ class Capture:
         graded: slots whose gradient is set.
         sweeps: which nodes backward passes have made: from which number to which.
     """
+
+    imagines: ClassVar[bool] = False
+    """Whether large tensors that are made meanwhile have no numbers."""
 
     def __init__(self, reads: bool = True) -> None:
         self.reads = reads

@@ -161,13 +161,7 @@ def gelu(x: Any, approximate: str = "none") -> Any:
         >>> ad.nn.functional.gelu(ad.tensor([-1.0, 0.0, 1.0]))
         tensor([-0.15865526,  0.        ,  0.8413447 ])
     """
-    x = ad.asarray(x)
-    if approximate == "none":
-        return 0.5 * x * (1.0 + ad.erf(x * math.sqrt(0.5)))
-    if approximate == "tanh":
-        inner = math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)
-        return 0.5 * x * (1.0 + ad.tanh(inner))
-    raise ad.errors.ArgumentError(f"gelu: approximate is 'none' or 'tanh', got {approximate!r}")
+    return ad.gelu(x, approximate)
 
 
 def silu(x: Any) -> Any:

@@ -62,17 +62,21 @@ def batch_norm(
         per_channel("batch_norm", running_var, x),
     )
     if training:
-        out = _from_batch(x, axes, running_mean, running_var, momentum, eps)
+        centred, var = _from_batch(x, axes, running_mean, running_var, momentum)
     elif mean is None or var is None:
         raise ad.errors.ArgumentError("batch_norm: without training, running statistics are needed")
     else:
-        out = ((x - mean) * ad.rsqrt(var + eps)).astype(x.dtype)
-    return affine(out, weight, bias)
+        centred = x - mean
+    scale = ad.rsqrt(var + eps)
+    if weight is not None and weight.dtype == x.dtype:  # one sum over x in its gradient, not two
+        scale, weight = scale * weight, None
+    return affine((centred * scale).astype(x.dtype), weight, bias)
 
 
 def _from_batch(
-    x: Any, axes: tuple[int, ...], running_mean: Any, running_var: Any, momentum: Any, eps: float
-) -> Any:
+    x: Any, axes: tuple[int, ...], running_mean: Any, running_var: Any, momentum: Any
+) -> tuple[Any, Any]:
+    """Distance from the mean, and the variance, of a batch; running statistics take a step."""
     count = x.size // x.shape[1] if x.shape[1] else 0
     if count < 2:
         raise ad.errors.ArgumentError(
@@ -86,7 +90,7 @@ def _from_batch(
             unbiased = var.detach().reshape(channels) * (count / (count - 1))
             step_towards(running_mean, mean.detach().reshape(channels), momentum)
             step_towards(running_var, unbiased, momentum)
-    return (centred * ad.rsqrt(var + eps)).astype(x.dtype)
+    return centred, var
 
 
 def instance_norm(

@@ -46,7 +46,8 @@ class AddRows(AbstractLinear):
 
     def batch(self, size: int, batched: tuple[bool, ...], x: Any, index: Any, v: Any) -> Any:
         scatter = ScatterAdd(self.axis, x.shape[self.axis + batched[0]])
-        added = scatter.batch(size, (batched[2], batched[1]), v, index)
+        v = in_front(size, batched[2], v)
+        added = scatter.batch(size, (True, batched[1]), v, index)
         return in_front(size, batched[0], x) + added
 
     def cost(self, *types: Any) -> int:

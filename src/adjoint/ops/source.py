@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from adjoint.core.bind import lift, numbers, own
+from adjoint.core.bind import imagined, lift, numbers, own
 from adjoint.core.errors import ArgumentError
 from adjoint.core.graph import Handle
 from adjoint.core.types import (
@@ -70,7 +70,9 @@ def zeros(shape: Any, *, dtype: Any = None, device: Any = None) -> Any:
         tensor([0., 0.])
     """
     check_device(device)
-    return own(np.zeros(_size(shape), as_dtype(dtype)))
+    size, kind = _size(shape), as_dtype(dtype)
+    out = imagined(size, kind)
+    return own(np.zeros(size, kind)) if out is None else out
 
 
 def ones(shape: Any, *, dtype: Any = None, device: Any = None) -> Any:
@@ -81,7 +83,9 @@ def ones(shape: Any, *, dtype: Any = None, device: Any = None) -> Any:
         tensor([1., 1.])
     """
     check_device(device)
-    return own(np.ones(_size(shape), as_dtype(dtype)))
+    size, kind = _size(shape), as_dtype(dtype)
+    out = imagined(size, kind)
+    return own(np.ones(size, kind)) if out is None else out
 
 
 def empty(shape: Any, *, dtype: Any = None, device: Any = None) -> Any:
@@ -113,7 +117,8 @@ def full(shape: Any, fill_value: Any, *, dtype: Any = None, device: Any = None) 
         filled = Expand(size, tuple(range(len(size))))(fill_value)
         return filled if dtype is None else CAST[as_dtype(dtype)](filled)
     given = default_for(_kind(fill_value)) if dtype is None else as_dtype(dtype)
-    return own(np.full(size, fill_value, given))
+    out = imagined(size, given)
+    return own(np.full(size, fill_value, given)) if out is None else out
 
 
 def _kind(x: Any) -> int:

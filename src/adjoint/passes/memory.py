@@ -10,6 +10,7 @@ Source: Pisarchyk and Lee, Efficient Memory Management for Deep Neural Net Infer
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -40,22 +41,20 @@ def aligned(size: int) -> int:
 def arrange(lives: Sequence[Life]) -> tuple[list[int], int]:
     """An offset for each value, and the size of the arena."""
     offsets = [0] * len(lives)
-    placed: list[int] = []  # in the order of their offsets
+    placed: list[tuple[int, int, int, int]] = []  # (offset, end, first, last) by offset
     total = 0
     for k in sorted(range(len(lives)), key=lambda k: (-lives[k].size, lives[k].first)):
-        life, size = lives[k], aligned(lives[k].size)
+        size, first, last = aligned(lives[k].size), lives[k].first, lives[k].last
         at = 0
-        for other in placed:
-            busy = lives[other]
-            if busy.last < life.first or busy.first > life.last:
+        for offset, end, other_first, other_last in placed:
+            if other_last < first or other_first > last or end <= at:
                 continue
-            if offsets[other] - at >= size:
+            if offset - at >= size:
                 break
-            at = max(at, offsets[other] + aligned(busy.size))
+            at = end
         offsets[k] = at
         total = max(total, at + size)
-        placed.append(k)
-        placed.sort(key=lambda k: offsets[k])
+        insort(placed, (at, at + size, first, last))
     return offsets, total
 
 

@@ -9,11 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
+from adjoint.backends.llvm.extent import extent_of
 from adjoint.backends.llvm.groups import Group, Grouping
 from adjoint.backends.llvm.indices import indices
 from adjoint.backends.llvm.layout import View
 from adjoint.backends.llvm.loops import operand_dtype
 from adjoint.backends.llvm.nest import ll
+from adjoint.backends.llvm.rewrites import REWRITES
 from adjoint.backends.llvm.scalar_cards import known
 from adjoint.core.graph import Node
 from adjoint.core.program import Graph
@@ -38,7 +40,7 @@ def fits(node: Node) -> bool:
     types = [x.dtype for x in node.inputs if isinstance(x, Node)]
     if any(t is None or ll(t) is None for t in types):
         return False
-    if node.op.kind == "map":
+    if node.op.kind == "map" and type(node.op) not in REWRITES:
         return known(node.op, operand_dtype(node), node.dtype)
     return True
 
@@ -130,9 +132,10 @@ class Arrangement:
     def _place_rest(self) -> None:
         """Give what is left a place in the arena."""
         for group in self.grouping.groups:
-            if group.plan is not None and group.plan.scratch:
+            scratch = self._scratch_of(group)
+            if scratch:
                 self.kept.append(group)
-                self.lives.append(Life(group.plan.scratch, group.position, group.position))
+                self.lives.append(Life(scratch, group.position, group.position))
             for node in group.stored:
                 place = self.places.get(node)
                 if place is None or place.slot < 0:
@@ -169,6 +172,12 @@ class Arrangement:
         items = ((n, base.dtype) for base, n in read.items())
         reads = sum(n * dtype.itemsize for n, dtype in items if dtype is not None)
         return reads, sum(map(self.bytes_of, group.stored))
+
+    def _scratch_of(self, group: Group) -> int:
+        """Bytes that a group needs while it runs."""
+        if group.kind == "loop":
+            return extent_of(group, self.grouping).partial_bytes
+        return 0 if group.plan is None else group.plan.scratch
 
     @staticmethod
     def bytes_of(node: Node) -> int:

@@ -100,6 +100,10 @@ class Body(Lowering):
             return pointer
         return self.builder().gep(pointer, [index(place.offset)], source_etype=I8)
 
+    def local(self, kind: Any, count: int) -> Any:
+        """Memory on the stack."""
+        return self.nest.local(kind, count)
+
     def _constant(self, node: Node) -> Any:
         """The address of numbers that are part of the module."""
         array = np.ascontiguousarray(self.grouping.constants[node])

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import gcd, prod
+from math import prod
 from typing import Any
 
 from adjoint.backends.llvm import convolution_images, convolution_sums
-from adjoint.backends.llvm.convolution_axes import Axis, Operand, Phase, Problem
+from adjoint.backends.llvm.convolution_axes import Axis, Operand, Problem
 from adjoint.backends.llvm.layout import View, whole
 from adjoint.core.graph import Node
 from adjoint.ops.bilinear import roles, split
@@ -40,35 +40,8 @@ class Convolution:
     scratch: int
 
 
-def axis(n: int, kernel: int, out: int, op: Any, a: int) -> Axis | None:
-    """The geometry of one spatial axis; None if no window holds an element of the image."""
-    stride, spread, step = op.stride[a], op.input_dilation[a], op.kernel_dilation[a]
-    low = op.padding[a][0]
-    apart = spread // gcd(spread, stride)
-    phases: list[Phase] = []
-    for r in range(min(apart, out)):
-        taps = [k for k in range(kernel) if (r * stride + k * step - low) % spread == 0]
-        count = -(-(out - r) // apart)
-        begin = (r * stride + taps[0] * step - low) // spread if taps else 0
-        between = taps[1] - taps[0] if len(taps) > 1 else 0
-        first, way = (taps[0] if taps else 0), between
-        if op.flip:
-            first, way = kernel - 1 - first, -way
-        move = apart * stride // spread
-        inside = between * step // spread
-        phases.append(Phase(r, apart, count, begin, move, len(taps), inside, first, way))
-    ends = [(p.begin, p.begin + (p.count - 1) * p.move + (p.taps - 1) * p.inside) for p in phases]
-    used = [end for end, p in zip(ends, phases, strict=True) if p.taps]
-    if not used:
-        return None
-    low, high = min(begin for begin, _ in used), max(end for _, end in used)
-    if high < 0 or low >= n:
-        return None
-    return Axis(n, kernel, out, low, high - low + 1, tuple(phases))
-
-
 def problem(node: Node) -> Problem | None:
-    """The sizes of a convolution that the kernels can compute, with the operands in C order."""
+    """The sizes of a convolution that the kernels can compute."""
     op = node.op
     x, y = node.inputs
     if node.dtype is None or node.dtype.char not in "fd" or not node.size:
@@ -80,15 +53,27 @@ def problem(node: Node) -> Problem | None:
         return None
     a, b, o = split(op.spec)
     sizes = dict(zip(a, x.shape, strict=False)) | dict(zip(b, y.shape, strict=False))
-    space = (x.shape[len(a) :], y.shape[len(b) :], node.shape[len(o) :])
-    axes: list[Axis] = []
-    for k, (n, kernel, out) in enumerate(zip(*space, strict=True)):
-        found = axis(n, kernel, out, op, k)
-        if found is None:
-            return None
-        axes.append(found)
+    low = tuple(before for before, _ in op.padding)
+    spaces = (x.shape[len(a) :], y.shape[len(b) :], node.shape[len(o) :])
+    fields = (*spaces, op.stride, op.input_dilation, op.kernel_dilation, low)
+    axes = tuple(Axis(*of_axis) for of_axis in zip(*fields, strict=True))
     images, inner = sizes.get(part.left, 1), sizes.get(part.inner, 1)
-    return Problem(node.dtype, images, inner, sizes[part.right], tuple(axes))
+    it = Problem(node.dtype, images, inner, sizes[part.right], axes, op.flip)
+    return it if computed(it) else None
+
+
+def computed(it: Problem) -> bool:
+    """Whether one of the kernels computes it."""
+    if any(a.spread > 1 for a in it.axes):
+        return not summed(it) and all(a.stride == 1 for a in it.axes)
+    if any(a.inside[1] < 1 for a in it.axes):
+        return False
+    return not summed(it) or convolution_sums.fits(it)
+
+
+def summed(it: Problem) -> bool:
+    """Whether the kernel is larger than the result."""
+    return prod(it.out) < prod(it.kernel)
 
 
 def operand(view: View, letters: str, first: str, second: str) -> Operand:
@@ -99,14 +84,7 @@ def operand(view: View, letters: str, first: str, second: str) -> Operand:
 
 def native(node: Node) -> bool:
     """Whether a convolution has a kernel here."""
-    it = problem(node)
-    return it is not None and (not summed(it) or convolution_sums.fits(it))
-
-
-def summed(it: Problem) -> bool:
-    """Whether the kernel is larger than the result."""
-    small = prod(a.out for a in it.axes) < prod(a.kernel for a in it.axes)
-    return small and all(len(a.phases) == 1 for a in it.axes)
+    return problem(node) is not None
 
 
 def plan(node: Node, xs: Sequence[Any]) -> Convolution | None:
@@ -123,13 +101,9 @@ def plan(node: Node, xs: Sequence[Any]) -> Convolution | None:
         operand(y, b, part.right, part.inner),
         operand(out, o, part.left, part.right),
     )
-    if not summed(it):
-        images = convolution_images.Images(it, *strides)
-        return Convolution(images, x, y, out, images.scratch)
-    if not convolution_sums.fits(it):
-        return None
-    sums = convolution_sums.Sums(it, *strides)
-    return Convolution(sums, x, y, out, sums.scratch)
+    kind = convolution_sums.Sums if summed(it) else convolution_images.Images
+    kernel = kind(it, *strides)
+    return Convolution(kernel, x, y, out, kernel.scratch)
 
 
 def emit(program: Any, group: Any) -> None:

@@ -1,9 +1,7 @@
-"""What a convolution does along each of its axes: which elements of the image meet which of the kernel.
+"""The geometry of a convolution: which elements of the image meet which of the kernel, and where.
 
 Window p of an axis meets the image's element i with the kernel's element k where
-``i * input_dilation + low == p * stride + k * kernel_dilation``. Where the image is dilated, windows
-fall into *phases*, which come round again: those of a phase all meet the same elements of the
-kernel, so that a phase is a convolution of the image as it is with a part of the kernel.
+``i * spread + low == p * stride + k * step``.
 """
 
 from __future__ import annotations
@@ -16,33 +14,6 @@ from adjoint.core.types import DType
 
 
 @dataclass(frozen=True, slots=True)
-class Phase:
-    """Windows that meet the same elements of the kernel.
-
-    Attributes:
-        first: the first of these windows.
-        apart: windows from one to the next.
-        count: how many there are.
-        begin: where in the image the first window begins.
-        move: elements of the image from one of them to the next.
-        taps: how many elements of the kernel they meet.
-        inside: elements of the image from one of these to the next.
-        kernel: the first of them in the kernel.
-        way: elements of the kernel from one to the next.
-    """
-
-    first: int
-    apart: int
-    count: int
-    begin: int
-    move: int
-    taps: int
-    inside: int
-    kernel: int
-    way: int
-
-
-@dataclass(frozen=True, slots=True)
 class Axis:
     """One spatial axis.
 
@@ -50,39 +21,66 @@ class Axis:
         image: its size in the image.
         kernel: its size in the kernel.
         out: its size in the result.
-        low: the first element of the image that is met; below zero in padding.
-        reach: elements from there to the last that is met.
-        phases: the windows.
+        stride: distance of the windows.
+        spread: distance of the image's elements.
+        step: distance of the kernel's elements.
+        low: zeros in front of the image.
     """
 
     image: int
     kernel: int
     out: int
+    stride: int
+    spread: int
+    step: int
     low: int
-    reach: int
-    phases: tuple[Phase, ...]
+
+    @property
+    def met(self) -> int:
+        """Elements from the first that a window meets to the last, of an image without gaps."""
+        return (self.out - 1) * self.stride + (self.kernel - 1) * self.step + 1
 
     @property
     def padded(self) -> bool:
-        """Whether elements outside of the image are met."""
-        return self.low < 0 or self.low + self.reach > self.image
+        """Whether windows meet elements outside of an image without gaps."""
+        return self.low > 0 or self.met - self.low > self.image
 
     @property
     def inside(self) -> tuple[int, int]:
-        """The first element in the image that is met, and how many are."""
-        first = max(self.low, 0)
-        return first, min(self.low + self.reach, self.image) - first
+        """The first element of the image that is met, and how many are."""
+        first = max(-self.low, 0)
+        return first, max(min(self.met - self.low, self.image) - first, 0)
+
+    @property
+    def reached(self) -> tuple[int, int]:
+        """The first window, and how many, if all that the image reaches is computed (stride 1).
+
+        They hold those of the result; the first may be below zero.
+        """
+        first = min(self.low - (self.kernel - 1) * self.step, 0)
+        last = max((self.image - 1) * self.spread + self.low, self.out - 1)
+        return first, last - first + 1
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Sizes of a convolution: images with inner channels become images with other channels."""
+    """Sizes of a convolution: images with inner channels become images with other channels.
+
+    Attributes:
+        dtype: of all numbers.
+        images: how many there are.
+        inner: their channels, which are summed over.
+        channels: those of the result.
+        axes: the spatial axes.
+        flip: whether the kernel is read from its end.
+    """
 
     dtype: DType
     images: int
     inner: int
     channels: int
     axes: tuple[Axis, ...]
+    flip: bool
 
     @property
     def padded(self) -> bool:
@@ -90,19 +88,33 @@ class Problem:
         return any(axis.padded for axis in self.axes)
 
     @property
-    def region(self) -> Ints:
-        """The spatial sizes of what is met of an image."""
-        return tuple(axis.reach for axis in self.axes)
+    def met(self) -> Ints:
+        """The spatial sizes of a padded image."""
+        return tuple(axis.met for axis in self.axes)
 
     @property
-    def work(self) -> int:
-        """Multiply-adds."""
-        met = prod(sum(p.count * p.taps for p in axis.phases) for axis in self.axes)
-        return self.images * self.inner * self.channels * met
+    def image(self) -> Ints:
+        """The spatial sizes of an image."""
+        return tuple(axis.image for axis in self.axes)
 
-    def spread(self, channels: int) -> tuple[int, Ints]:
-        """The size of a padded image, and its spatial strides."""
-        return channels * prod(self.region), steps(self.region)
+    @property
+    def kernel(self) -> Ints:
+        """The spatial sizes of the kernel."""
+        return tuple(axis.kernel for axis in self.axes)
+
+    @property
+    def out(self) -> Ints:
+        """The spatial sizes of the result."""
+        return tuple(axis.out for axis in self.axes)
+
+    @property
+    def depth(self) -> int:
+        """Multiply-adds for each pair of a point and an element of the kernel."""
+        return self.images * self.inner * self.channels
+
+    def padded_image(self, channels: int) -> tuple[int, Ints]:
+        """The number of elements of a padded image, and its spatial strides."""
+        return channels * prod(self.met), steps(self.met)
 
 
 @dataclass(frozen=True, slots=True)

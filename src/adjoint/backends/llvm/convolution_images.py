@@ -1,32 +1,35 @@
 """Convolution image by image: the forward pass, and the gradient of the input.
 
-The kernel is brought into the order in which tiles need it, once. Each worker copies an image
-between zeros (if there is padding), and computes the result's pixels tile by tile, with vectors
-along the channels; a strip of tiles is then transposed into its place.
+The kernel is brought into the order in which tiles need it, once. Then each worker takes images, and
+blocks of channels of the result, in one of two ways:
 
-A dilated image, as in the gradient of a convolution with strides, is one convolution for each
-phase, without the zeros between its elements.
+- *collecting*: points are pixels of the result, and a tile sums over all that they meet, in an
+  image that was copied between zeros if there is padding;
+- *spreading*: points are pixels of the image, and for each element of the kernel a tile is added to
+  where they go in a buffer. This is the way for dilated images and for much padding, as in the
+  gradient of a convolution with strides or without padding: no zero is ever multiplied.
+
+Vectors are along the channels; strips of tiles are transposed into their place.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
 from dataclasses import dataclass
 from math import gcd, prod
 from typing import Any
 
-from llvmlite import ir
-
-from adjoint.backends.llvm.convolution_axes import Operand, Phase, Problem
+from adjoint.backends.llvm.convolution_axes import Operand, Problem
 from adjoint.backends.llvm.convolution_tile import (
     Tile,
     accumulate,
+    addresses,
     at,
     clear,
+    close,
     copy,
     flat,
     keep,
+    kernel_function,
     least,
     memory,
     plus,
@@ -35,14 +38,18 @@ from adjoint.backends.llvm.convolution_tile import (
     times,
     transposer,
 )
-from adjoint.backends.llvm.layout import Ints
-from adjoint.backends.llvm.nest import I64, PTR, Nest, index
+from adjoint.backends.llvm.layout import Ints, steps
+from adjoint.backends.llvm.nest import I8, Nest, index
 from adjoint.passes.memory import aligned
 
 PARTS = 32
 """Parts of the images: each has memory of its own."""
 FEW = 8
 """Images below which the channels are shared among workers too."""
+ADDING = 3
+"""Steps of a tile that take as long as adding it to a buffer."""
+STRIP = 48
+"""Pixels that are transposed at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +69,23 @@ class Images:
     out: Operand
 
     @property
-    def tile(self) -> Tile:
-        """The register tile."""
-        points = max(prod(p.count for p in phases) for phases in self.phases)
-        return tile_for(self.it.dtype, self.it.channels, points)
+    def spreading(self) -> bool:
+        """Whether tiles are spread over the result."""
+        if any(a.stride > 1 for a in self.it.axes):
+            return False
+        if any(a.spread > 1 for a in self.it.axes):
+            return True
+        return prod(self.it.image) * (self.it.inner + ADDING) < prod(self.it.out) * self.it.inner
 
     @property
-    def phases(self) -> Iterator[tuple[Phase, ...]]:
-        """Every combination of the phases of the axes."""
-        return itertools.product(*(axis.phases for axis in self.it.axes))
+    def points(self) -> int:
+        """Points of an image."""
+        return prod(self.it.image if self.spreading else self.it.out)
+
+    @property
+    def tile(self) -> Tile:
+        """The register tile."""
+        return tile_for(self.it.dtype, self.it.channels, self.points)
 
     @property
     def blocks(self) -> int:
@@ -86,46 +101,47 @@ class Images:
     @property
     def panel(self) -> int:
         """Bytes of the kernel in the order of the tiles."""
-        taps = sum(prod(p.taps for p in phases) for phases in self.phases)
-        size = self.blocks * self.tile.block * self.it.inner * taps
+        size = self.blocks * self.tile.block * self.it.inner * prod(self.it.kernel)
         return aligned(size * self.it.dtype.itemsize)
 
     @property
-    def image(self) -> int:
-        """Bytes of a padded image; 0 if images are read where they are."""
-        if not self.it.padded:
+    def own(self) -> int:
+        """Bytes that each part has of its own: a padded image, or the buffer tiles are added to."""
+        if self.spreading:
+            reached = prod(axis.reached[1] for axis in self.it.axes)
+            size = (reached + 1) * self.tile.block  # one more for points that are none
+        elif self.it.padded:
+            size, _ = self.it.padded_image(self.it.inner)
+        else:
             return 0
-        return aligned(self.it.spread(self.it.inner)[0] * self.it.dtype.itemsize)
+        return aligned(size * self.it.dtype.itemsize)
 
     @property
     def scratch(self) -> int:
         """Bytes of memory."""
-        return self.panel + prod(self.parts) * self.image
+        return self.panel + prod(self.parts) * self.own
+
+    @property
+    def work(self) -> int:
+        """Multiply-adds."""
+        return self.points * prod(self.it.kernel) * self.it.depth
 
     def launch(self, program: Any, x: Any, y: Any, out: Any, scratch: Any) -> None:
         """Write the kernels, unless an equal convolution has them, and their launches."""
-        if self not in program.shared.kernels:
-            program.shared.kernels[self] = _packer(program, self), _kernel(program, self)
-        pack, kernel = program.shared.kernels[self]
+        kernels = program.shared.kernels
+        if self not in kernels:
+            kernels[self] = _packer(program, self), _kernel(program, self)
+        pack, kernel = kernels[self]
         units = self.blocks * self.it.inner
         program.launch(pack, [y, scratch], units, self.panel // 4 // units)
         units = prod(self.parts)
-        program.launch(kernel, [x, out, scratch], units, 2 * self.it.work // units)
-
-
-def _function(program: Any, pointers: int) -> Any:
-    kind = ir.FunctionType(ir.VoidType(), [PTR] * pointers + [I64, I64])
-    function: Any = ir.Function(program.module, kind, program.name())
-    function.linkage = "internal"
-    for pointer in function.args[:pointers]:
-        pointer.add_attribute("noalias")
-    return function
+        program.launch(kernel, [x, out, scratch], units, 2 * self.work // units)
 
 
 def _packer(program: Any, plan: Images) -> Any:
     """The kernel that orders the numbers of the kernel: one unit for each block and channel."""
     it, tile = plan.it, plan.tile
-    function = _function(program, 2)
+    function = kernel_function(program, 2)
     y, panel, begin, end = function.args
     t = tile.type
     nest = Nest(function)
@@ -135,21 +151,24 @@ def _packer(program: Any, plan: Images) -> Any:
     channel = times(b, block, tile.block)
     count = least(b, b.sub(index(it.channels), channel), index(tile.block))
     source = at(b, y, plus(b, times(b, channel, plan.y.own), times(b, inner, plan.y.other)), t)
-    begin_at = 0
-    for phases in plan.phases:
-        taps = [p.taps for p in phases]
-        walks = [(p.taps, p.way * s) for p, s in zip(phases, plan.y.space, strict=True)]
-        first = sum(p.kernel * s for p, s in zip(phases, plan.y.space, strict=True))
-        size = prod(taps) * tile.block
-        b = nest.inner
-        target = at(b, panel, plus(b, index(begin_at), times(b, unit, size)), t)
-        steps = [prod(taps[k + 1 :]) * tile.block for k in range(len(taps))]
-        if it.channels % tile.block:
-            clear(program, b, target, size * it.dtype.itemsize)
-        around = [(n, walk, step) for (n, walk), step in zip(walks, steps, strict=True)]
-        copy(nest, t, at(b, source, first, t), target, [*around, (count, plan.y.own, 1)])
-        begin_at += plan.blocks * it.inner * size
-    nest.close()
+    taps = prod(it.kernel)
+    if plan.spreading:  # blocks, taps, inner channels; otherwise blocks, inner channels, taps
+        where = plus(b, times(b, block, taps * it.inner), inner)
+        step = it.inner * tile.block
+    else:
+        where = plus(b, times(b, block, it.inner * taps), times(b, inner, taps))
+        step = tile.block
+    target = at(b, panel, times(b, where, tile.block), t)
+    first, walks = 0, list[Any]()
+    for axis, stride, n in zip(it.axes, plan.y.space, steps(it.kernel), strict=True):
+        first += (axis.kernel - 1) * stride if it.flip else 0
+        walks.append((axis.kernel, -stride if it.flip else stride, n * step))
+    copy(nest, t, at(b, source, first, t), target, [*walks, (count, plan.y.own, 1)])
+    if it.channels % tile.block:  # channels that are none
+        target = at(nest.inner, target, count, t)
+        n = nest.inner.sub(index(tile.block), count)
+        copy(nest, t, None, target, [(taps, 0, step), (n, 0, 1)])
+    close(nest)
     nest.inner.ret_void()
     return function
 
@@ -158,144 +177,154 @@ def _kernel(program: Any, plan: Images) -> Any:
     """The kernel proper: a unit is a part of the images and of the blocks of channels."""
     it, tile = plan.it, plan.tile
     t = tile.type
-    function = _function(program, 3)
+    function = kernel_function(program, 3)
     x, out, scratch, begin, end = function.args
     nest = Nest(function)
     b = nest.inner
-    padded = at(b, scratch, plus(b, index(plan.panel), times(b, begin, plan.image)), ir.IntType(8))
-    if plan.image:  # the zeros around the images stay for all of them
-        clear(program, b, padded, plan.image)
+    own = at(b, scratch, plus(b, index(plan.panel), times(b, begin, plan.own)), I8)
+    if plan.own and not plan.spreading:  # the zeros around the images stay for all of them
+        clear(program, b, own, plan.own)
     unit = nest.open(begin, end)
     b = nest.inner
     images, groups = plan.parts
     part, group = b.udiv(unit, index(groups)), b.urem(unit, index(groups))
-    low = share(b, part, it.images, images)
-    high = share(b, b.add(part, index(1)), it.images, images)
-    i = nest.open(low, high)
+    i = nest.open(*share(b, part, it.images, images))
     b = nest.inner
     image = at(b, x, times(b, i, plan.x.own), t)
-    image, channels, space = bring(
-        nest, it, tile, image, padded, plan.x.other, plan.x.space, it.inner
-    )
-    b = nest.inner
     result = at(b, out, times(b, i, plan.out.own), t)
-    low = share(b, group, plan.blocks, groups)
-    high = share(b, b.add(group, index(1)), plan.blocks, groups)
-    block = nest.open(low, high)
-    base = 0
-    for phases in plan.phases:
-        size = it.inner * prod(p.taps for p in phases) * tile.block
-        b = nest.inner
-        panel = at(b, scratch, plus(b, index(base), times(b, block, size)), t)
-        levels = [(it.inner, channels)]
-        levels += [(p.taps, p.inside * s) for p, s in zip(phases, space, strict=True)]
-        _phase(program, nest, plan, phases, image, space, panel, levels, result, block)
-        base += plan.blocks * size
+    channels, space = plan.x.other, plan.x.space
+    if not plan.spreading:
+        image, channels, space = bring(nest, it, image, own, channels, space, it.inner)
+    block = nest.open(*share(nest.inner, group, plan.blocks, groups))
+    b = nest.inner
+    size = it.inner * prod(it.kernel) * tile.block
+    panel = at(b, scratch, times(b, block, size), t)
+    channel = times(b, block, tile.block)
+    valid = least(b, b.sub(index(it.channels), channel), index(tile.block))
+    target = at(b, result, times(b, channel, plan.out.other), t)
+    if plan.spreading:
+        _spread(program, nest, plan, image, panel, own, target, valid)
+    else:
+        _collect(program, nest, plan, image, channels, space, panel, target, valid)
     while nest.depth:
-        nest.close()
+        close(nest)
     nest.inner.ret_void()
     return function
 
 
 def bring(
-    nest: Nest,
-    it: Problem,
-    tile: Tile,
-    image: Any,
-    padded: Any,
-    other: int,
-    space: Ints,
-    channels: int,
+    nest: Nest, it: Problem, image: Any, padded: Any, other: int, space: Ints, channels: int
 ) -> tuple[Any, int, Ints]:
     """Copy what is needed of an image between zeros, if it needs them.
 
     Returns:
         Where the first element that is met lies, the stride of its channels, those in space.
     """
-    t = tile.type
+    t = kernel_type(it)
+    b = nest.inner
     if not it.padded:
-        shift = sum(axis.low * s for axis, s in zip(it.axes, space, strict=True))
-        return at(nest.inner, image, shift, t), other, space
-    _, steps = it.spread(1)
-    walks: list[tuple[Any, int, int]] = [(channels, other, prod(it.region))]
+        shift = sum(-axis.low * s for axis, s in zip(it.axes, space, strict=True))
+        return at(b, image, shift, t), other, space
+    size, around = it.padded_image(1)
+    walks: list[tuple[Any, int, int]] = [(channels, other, size)]
     first, target = 0, 0
-    for axis, s, step in zip(it.axes, space, steps, strict=True):
+    for axis, s, step in zip(it.axes, space, around, strict=True):
         begin, count = axis.inside
         walks.append((count, s, step))
         first += begin * s
-        target += (begin - axis.low) * step
-    b = nest.inner
+        target += (begin + axis.low) * step
     copy(nest, t, at(b, image, first, t), at(b, padded, target, t), walks)
-    return padded, prod(it.region), steps
+    return padded, size, around
 
 
-def _phase(
+def kernel_type(it: Problem) -> Any:
+    """The type of a number."""
+    return Tile(it.dtype, 1, 1, 1).type
+
+
+def _collect(
     program: Any,
     nest: Nest,
     plan: Images,
-    phases: tuple[Phase, ...],
     image: Any,
+    channels: int,
     space: Ints,
     panel: Any,
-    levels: Any,
-    result: Any,
-    block: Any,
+    target: Any,
+    valid: Any,
 ) -> None:
-    """The pixels of one phase of an image and a block of channels, strip by strip."""
+    """The result's pixels of an image and a block of channels, strip by strip."""
     it, tile = plan.it, plan.tile
     t = tile.type
-    pixels = prod(p.count for p in phases)
-    dims = tuple((p.count, p.move * s) for p, s in zip(phases, space, strict=True))
-    begin = sum(
-        (p.begin - axis.low if p.taps else 0) * s
-        for p, axis, s in zip(phases, it.axes, space, strict=True)
-    )
+    pixels = plan.points
     wide = tile.width * (tile.lanes // gcd(tile.width, tile.lanes))
-    strip = -(-min(wide * max(1, 48 // wide), pixels) // tile.width) * tile.width
+    strip = -(-min(wide * max(1, STRIP // wide), pixels) // tile.width) * tile.width
     buffer = memory(nest, tile, strip * tile.block)
+    dims = tuple((a.out, a.stride * s) for a, s in zip(it.axes, space, strict=True))
+    levels = [(it.inner, channels)]
+    levels += [(a.kernel, a.step * s) for a, s in zip(it.axes, space, strict=True)]
     s = nest.open(index(0), index(pixels), strip)
     count = least(nest.inner, nest.inner.sub(index(pixels), s), index(strip))
     k = nest.open(index(0), count, tile.width)
     b = nest.inner
-    points: list[Any] = []
-    for w in range(tile.width):
-        pixel = least(b, plus(b, s, k, index(w)), index(pixels - 1))
-        points.append(at(b, image, plus(b, index(begin), flat(b, pixel, dims)), t))
-    if not prod(p.taps for p in phases):
-        levels = [(0, 0)]
+    points = addresses(b, tile, image, plus(b, s, k), pixels, dims)
     sums = accumulate(nest, tile, points, panel, levels)
-    keep(nest.inner, tile, sums, at(nest.inner, buffer, times(nest.inner, k, tile.block), t))
-    nest.close()
     b = nest.inner
-    channel = times(b, block, tile.block)
-    valid = least(b, b.sub(index(it.channels), channel), index(tile.block))
-    target = at(b, result, times(b, channel, plan.out.other), t)
-    if all(p.apart == 1 for p in phases):
-        args = [buffer, index(tile.block), at(b, target, s, t), index(plan.out.other), count, valid]
-        b.call(transposer(program, it.dtype), args)
-    else:
-        _scatter(nest, plan, phases, buffer, target, s, count, valid)
-    nest.close()
+    keep(b, tile, sums, at(b, buffer, times(b, k, tile.block), t))
+    close(nest)
+    args = [buffer, index(tile.block), at(nest.inner, target, s, t), index(plan.out.other)]
+    nest.inner.call(transposer(program, it.dtype), [*args, count, valid])
+    close(nest)
 
 
-def _scatter(
+def _spread(
+    program: Any,
     nest: Nest,
     plan: Images,
-    phases: tuple[Phase, ...],
+    image: Any,
+    panel: Any,
     buffer: Any,
     target: Any,
-    s: Any,
-    count: Any,
     valid: Any,
 ) -> None:
-    """Write a strip of pixels that do not lie one behind the other."""
-    tile = plan.tile
+    """The same, with each pixel of the image added wherever it goes."""
+    it, tile = plan.it, plan.tile
     t = tile.type
-    k = nest.open(index(0), count)
+    reached = tuple(axis.reached[1] for axis in it.axes)
+    around = tuple(s * tile.block for s in steps(reached))
+    clear(program, nest.inner, buffer, plan.own)
+    tap = nest.open(index(0), index(prod(it.kernel)))
     b = nest.inner
-    dims = tuple((p.count, p.apart * n) for p, n in zip(phases, plan.out.space, strict=True))
-    first = sum(p.first * n for p, n in zip(phases, plan.out.space, strict=True))
-    place = at(b, target, plus(b, index(first), flat(b, plus(b, s, k), dims)), t)
-    source = at(b, buffer, times(b, k, tile.block), t)
-    copy(nest, t, source, place, [(valid, 1, plan.out.other)])
-    nest.close()
+    taps = tuple((a.kernel, -a.step * s) for a, s in zip(it.axes, around, strict=True))
+    first = sum((a.low - a.reached[0]) * s for a, s in zip(it.axes, around, strict=True))
+    there = at(b, buffer, plus(b, index(first), flat(b, tap, taps)), t)
+    here = at(b, panel, times(b, tap, it.inner * tile.block), t)
+    k = nest.open(index(0), index(plan.points), tile.width)
+    dims = tuple(zip(it.image, plan.x.space, strict=True))
+    points = addresses(nest.inner, tile, image, k, plan.points, dims)
+    sums = accumulate(nest, tile, points, here, [(it.inner, plan.x.other)])
+    b = nest.inner
+    goals = tuple((a.image, a.spread * s) for a, s in zip(it.axes, around, strict=True))
+    nowhere = at(b, buffer, prod(reached) * tile.block, t)
+    for place, row in zip(
+        addresses(b, tile, there, k, plan.points, goals, nowhere), sums, strict=True
+    ):
+        keep(b, tile, [row], place, add=True)
+    close(nest)
+    close(nest)
+    kept = len(it.axes)  # rows that lie one behind the other in buffer and result are one
+    while kept > 1 and reached[kept - 1] == it.axes[kept - 1].out:
+        kept -= 1
+    shift = sum(-a.reached[0] * s for a, s in zip(it.axes, around, strict=True))
+    source = at(nest.inner, buffer, shift, t)
+    for axis, s, stride in zip(
+        it.axes[: kept - 1], around[: kept - 1], plan.out.space[: kept - 1], strict=True
+    ):
+        i = nest.open(index(0), index(axis.out))
+        b = nest.inner
+        source, target = at(b, source, times(b, i, s), t), at(b, target, times(b, i, stride), t)
+    pixels = prod(it.out[kept - 1 :])
+    args = [source, index(tile.block), target, index(plan.out.other), index(pixels), valid]
+    nest.inner.call(transposer(program, it.dtype), args)
+    for _ in it.axes[: kept - 1]:
+        close(nest)

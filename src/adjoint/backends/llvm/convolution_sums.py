@@ -13,19 +13,20 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from llvmlite import ir
-
 from adjoint.backends.llvm.convolution_axes import Operand, Problem
 from adjoint.backends.llvm.convolution_images import bring
 from adjoint.backends.llvm.convolution_tile import (
     Dims,
     Tile,
     accumulate,
+    addresses,
     at,
     clear,
+    close,
     copy,
     flat,
     keep,
+    kernel_function,
     least,
     memory,
     plus,
@@ -35,7 +36,7 @@ from adjoint.backends.llvm.convolution_tile import (
     transposer,
 )
 from adjoint.backends.llvm.layout import steps
-from adjoint.backends.llvm.nest import I8, I64, PTR, Nest, index
+from adjoint.backends.llvm.nest import I8, Nest, index
 from adjoint.passes.memory import aligned
 
 PARTS = 8
@@ -117,7 +118,7 @@ class Sums:
         """Bytes of the padded images of a chunk."""
         if not self.it.padded:
             return 0
-        size = self.it.spread(self.it.images)[0] * self.it.dtype.itemsize
+        size = self.it.padded_image(self.it.images)[0] * self.it.dtype.itemsize
         return aligned(self.chunk[0] * size)
 
     @property
@@ -125,12 +126,18 @@ class Sums:
         """Bytes of memory."""
         return self.parts * (self.sums + self.panel + self.image)
 
+    @property
+    def work(self) -> int:
+        """Multiply-adds."""
+        return prod(self.it.out) * prod(self.it.kernel) * self.it.depth
+
     def launch(self, program: Any, x: Any, y: Any, out: Any, scratch: Any) -> None:
         """Write the kernels, unless an equal convolution has them, and their launches."""
-        if self not in program.shared.kernels:
-            program.shared.kernels[self] = _kernel(program, self), _adder(program, self)
-        kernel, adder = program.shared.kernels[self]
-        program.launch(kernel, [x, y, scratch], self.parts, 2 * self.it.work // self.parts)
+        kernels = program.shared.kernels
+        if self not in kernels:
+            kernels[self] = _kernel(program, self), _adder(program, self)
+        kernel, adder = kernels[self]
+        program.launch(kernel, [x, y, scratch], self.parts, 2 * self.work // self.parts)
         program.launch(adder, [out, scratch], self.blocks * self.points, self.tile.block * 8)
 
 
@@ -140,20 +147,11 @@ def fits(it: Problem) -> bool:
     return size * min(it.inner, PARTS) <= MOST
 
 
-def _function(program: Any, pointers: int) -> Any:
-    kind = ir.FunctionType(ir.VoidType(), [PTR] * pointers + [I64, I64])
-    function: Any = ir.Function(program.module, kind, program.name())
-    function.linkage = "internal"
-    for pointer in function.args[:pointers]:
-        pointer.add_attribute("noalias")
-    return function
-
-
 def _kernel(program: Any, plan: Sums) -> Any:
     """The sums of parts of the images."""
     it = plan.it
     t = plan.tile.type
-    function = _function(program, 3)
+    function = kernel_function(program, 3)
     x, y, scratch, begin, end = function.args
     nest = Nest(function)
     b = nest.inner
@@ -167,8 +165,7 @@ def _kernel(program: Any, plan: Sums) -> Any:
     b = nest.inner
     sums = at(b, scratch, times(b, part, plan.sums), I8)
     clear(program, b, sums, plan.sums)
-    low = share(b, part, it.inner, plan.parts)
-    high = share(b, b.add(part, index(1)), it.inner, plan.parts)
+    low, high = share(b, part, it.inner, plan.parts)
     first = nest.open(low, high, most)
     b = nest.inner
     count = least(b, b.sub(high, first), index(most))
@@ -188,16 +185,13 @@ def _kernel(program: Any, plan: Sums) -> Any:
     _transpose(program, nest, plan, cotangent, panel, block, count, row, rows)
     k = nest.open(index(0), index(plan.points), plan.tile.width)
     b = nest.inner
-    places: list[Any] = []
-    for w in range(plan.tile.width):
-        point = least(b, plus(b, k, index(w)), index(plan.points - 1))
-        places.append(at(b, start, flat(b, point, points), t))
+    places = addresses(b, plan.tile, start, k, plan.points, points)
     found = accumulate(nest, plan.tile, places, panel, levels)
     b = nest.inner
     number = plus(b, times(b, block, plan.rows), k)
     keep(b, plan.tile, found, at(b, sums, times(b, number, plan.tile.block), t), add=True)
     while nest.depth:
-        nest.close()
+        close(nest)
     nest.inner.ret_void()
     return function
 
@@ -206,11 +200,11 @@ def steps_of(plan: Sums, space: Any) -> list[tuple[int, int]]:
     """For each axis the image's stride from one pixel to the next, and where the first pixel is."""
     out: list[tuple[int, int]] = []
     for axis, stride in zip(plan.it.axes, space, strict=True):
-        (phase,) = axis.phases
-        if phase.way < 0:  # the kernel is read from its end, the image then too
-            out.append((-phase.inside * stride, (axis.kernel - 1) * phase.inside * stride))
+        step = axis.step * stride
+        if plan.it.flip:  # the kernel is read from its end, the image then too
+            out.append((-step, (axis.kernel - 1) * step))
         else:
-            out.append((phase.inside * stride, 0))
+            out.append((step, 0))
     return out
 
 
@@ -223,19 +217,19 @@ def _images(
         Where they lie, the stride from one to the next, axes of the points, strides in space.
     """
     it, t = plan.it, plan.tile.type
-    size, _ = it.spread(it.images)
+    size, _ = it.padded_image(it.images)
     i = nest.open(index(0), count) if it.padded else index(0)
     b = nest.inner
     source = at(b, x, times(b, b.add(first, i), plan.x.other), t)
     target = at(b, padded, times(b, i, size), t)
     image, channels, space = bring(
-        nest, it, plan.tile, source, target, plan.x.own, plan.x.space, it.images
+        nest, it, source, target, plan.x.own, plan.x.space, it.images
     )
     if it.padded:
-        nest.close()
+        close(nest)
         image = padded
     apart = size if it.padded else plan.x.other
-    moves = [(axis.out, axis.phases[0].move * s) for axis, s in zip(it.axes, space, strict=True)]
+    moves = [(axis.out, axis.stride * s) for axis, s in zip(it.axes, space, strict=True)]
     return image, apart, ((it.images, channels), *moves), space
 
 
@@ -274,14 +268,14 @@ def _transpose(
         sizes = [rows, *(axis.kernel for axis in it.axes[1:]), valid]
         walks = zip(sizes, (*plan.y.space, plan.y.own), order, strict=True)
         copy(nest, t, source, target, list(walks))
-    nest.close()
+    close(nest)
 
 
 def _adder(program: Any, plan: Sums) -> Any:
     """The kernel that adds the sums of the parts: one unit for each block and point."""
     it, tile = plan.it, plan.tile
     t = tile.type
-    function = _function(program, 2)
+    function = kernel_function(program, 2)
     out, scratch, begin, end = function.args
     nest = Nest(function)
     buffer = memory(nest, tile, tile.block)
@@ -303,6 +297,6 @@ def _adder(program: Any, plan: Sums) -> Any:
     dims = tuple(zip(sizes, (plan.out.own, *plan.out.space), strict=True))
     shift = plus(b, flat(b, point, dims), times(b, channel, plan.out.other))
     copy(nest, t, buffer, at(b, out, shift, t), [(valid, 1, plan.out.other)])
-    nest.close()
+    close(nest)
     nest.inner.ret_void()
     return function

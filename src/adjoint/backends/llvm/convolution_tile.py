@@ -129,9 +129,47 @@ def least(b: Any, x: Any, y: Any) -> Any:
     return b.select(b.icmp_signed("<", x, y), x, y)
 
 
-def share(b: Any, unit: Any, n: int, parts: int) -> Any:
-    """Where the share of a unit begins if `n` things are split into parts."""
-    return b.udiv(b.mul(unit, index(n)), index(parts)) if n != parts else unit
+def share(b: Any, unit: Any, n: int, parts: int) -> tuple[Any, Any]:
+    """Where the share of a unit begins and ends if `n` things are split into parts."""
+    ends = unit, b.add(unit, index(1))
+    if n == parts:
+        return ends
+    low, high = (b.udiv(b.mul(end, index(n)), index(parts)) for end in ends)
+    return low, high
+
+
+def addresses(
+    b: Any,
+    tile: Tile,
+    base: Any,
+    first: Any,
+    count: int,
+    dims: Dims,
+    nowhere: Any = None,
+) -> list[Any]:
+    """The addresses of a tile's points, which are numbered in row-major order.
+
+    Args:
+        b: where it is written.
+        tile: sizes.
+        base: the address of the first of all points.
+        first: the number of the tile's first point.
+        count: of all points.
+        dims: sizes and strides of the axes that they lie on.
+        nowhere: the address of points beyond the last; by default that of the last.
+    """
+    t = tile.type
+    if dims[-1][0] % tile.width == 0:  # all in one row
+        start = at(b, base, flat(b, first, dims), t)
+        return [at(b, start, w * dims[-1][1], t) for w in range(tile.width)]
+    places: list[Any] = []
+    for w in range(tile.width):
+        point = plus(b, first, index(w))
+        place = at(b, base, flat(b, least(b, point, index(count - 1)), dims), t)
+        if nowhere is not None and count % tile.width:
+            place = b.select(b.icmp_signed("<", point, index(count)), place, nowhere)
+        places.append(place)
+    return places
 
 
 def clear(program: Any, b: Any, pointer: Any, size: int) -> None:
@@ -140,17 +178,53 @@ def clear(program: Any, b: Any, pointer: Any, size: int) -> None:
     b.call(function, [pointer, ir.Constant(I8, 0), index(size), ir.Constant(I1, 0)])
 
 
-def copy(nest: Nest, t: Any, source: Any, target: Any, walks: Sequence[tuple[Any, int, int]]) -> None:
-    """Loops that copy: for each axis its size and the strides in the source and the target."""
+def kernel_function(program: Any, pointers: int) -> Any:
+    """A function of pointers and the first and last unit."""
+    kind = ir.FunctionType(ir.VoidType(), [PTR] * pointers + [I64, I64])
+    function: Any = ir.Function(program.module, kind, program.name())
+    function.linkage = "internal"
+    for pointer in function.args[:pointers]:
+        pointer.add_attribute("noalias")
+    return function
+
+
+def close(nest: Nest, vectorise: bool = True) -> None:
+    """Close the innermost loop, which is as it should be: it is not to be unrolled."""
+    b = nest.inner
+    nest.close()
+    loop = _as_it_is(nest.function.module, vectorise)
+    b.block.terminator.set_metadata("llvm.loop", loop)
+
+
+def _as_it_is(module: Any, vectorise: bool) -> Any:
+    """What says so of a loop: a node that names itself, then what is asked for."""
+    wishes = [module.add_metadata(["llvm.loop.unroll.disable"])]
+    if not vectorise:
+        no = ir.Constant(I1, 0)
+        wishes.append(module.add_metadata(["llvm.loop.vectorize.enable", no]))
+    loop = ir.MDValue(module, wishes, name=str(len(module.metadata)))
+    loop.operands = (loop, *wishes)
+    return loop
+
+
+def copy(
+    nest: Nest, t: Any, source: Any, target: Any, walks: Sequence[tuple[Any, int, int]]
+) -> None:
+    """Loops that copy: for each axis its size and the strides in the source and the target.
+
+    Without a source they write zeros.
+    """
     depth = nest.depth
     for size, step_in, step_out in walks:
         i = nest.open(index(0), index(size) if isinstance(size, int) else size)
         b = nest.inner
-        source = at(b, source, times(b, i, step_in), t)
+        source = at(b, source, times(b, i, step_in), t) if source is not None else None
         target = at(b, target, times(b, i, step_out), t)
-    nest.inner.store(nest.inner.load(source, typ=t), target)
+    value = nest.inner.load(source, typ=t) if source is not None else ir.Constant(t, 0.0)
+    nest.inner.store(value, target)
+    dense = walks[-1][1] in (0, 1) and walks[-1][2] == 1
     while nest.depth > depth:
-        nest.close()
+        close(nest, dense)
 
 
 def accumulate(
@@ -206,7 +280,7 @@ def accumulate(
             for row, cell in zip(rows, cells, strict=True):
                 b.store(b.call(multiply_add, [x, row, b.load(cell, typ=v)]), cell)
     while nest.depth > depth:
-        nest.close()
+        close(nest)
     return [[nest.inner.load(cell, typ=v) for cell in cells] for cells in sums]
 
 
@@ -273,16 +347,16 @@ def transposer(program: Any, dtype: DType) -> Any:
     for k, x in enumerate(transposed(b, vectors)):
         place = plus(b, b.mul(b.add(j, index(k)), to_row), i)
         b.store(x, at(b, target, place, t), align=size)
-    nest.close()
-    nest.close()
+    close(nest, False)
+    close(nest, False)
     i = nest.open(index(0), rows)
     inside = nest.inner.icmp_signed("<", i, whole_rows)
     j = nest.open(nest.inner.select(inside, whole_columns, index(0)), columns)
     b = nest.inner
     x = b.load(at(b, source, plus(b, b.mul(i, from_row), j), t), typ=t)
     b.store(x, at(b, target, plus(b, b.mul(j, to_row), i), t))
-    nest.close()
-    nest.close()
+    close(nest, False)
+    close(nest, False)
     nest.inner.ret_void()
     return function
 

@@ -58,6 +58,7 @@ class Group:
         domain: sizes of the axes that the loop walks over, without those of size 1.
         reduced: which of them are summed over; None while no member reduces.
         plan: for other kinds, how the node is computed.
+        extent: for loops, how far they go; known when all groups are.
         members: the nodes, in an order in which they can be computed.
         stored: the members whose values others need.
     """
@@ -67,6 +68,7 @@ class Group:
     domain: Shape = ()
     reduced: Ints | None = None
     plan: Any = None
+    extent: Any = None
     members: dict[Node, None] = field(default_factory=dict)
     stored: dict[Node, None] = field(default_factory=dict)
 

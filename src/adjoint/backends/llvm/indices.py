@@ -18,6 +18,8 @@ from adjoint.ops.gather import ScatterAdd, ScatterSet, WrapIndex
 def indices(group: Group, grouping: Grouping) -> list[tuple[View, int]]:
     """The indices that a group reads through, each with the size of the axis that it counts on."""
     out: list[tuple[View, int]] = []
+    if group.kind == "control" and group.plan is not None:
+        return group.plan.checked
     if group.kind not in ("loop", "gather", "scatter") or (
         group.kind != "loop" and group.plan is None
     ):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from adjoint.backends.llvm import convolution, moves, products, scatter
+from adjoint.backends.llvm import control, convolution, moves, pooling, products, scatter
 from adjoint.backends.llvm.layout import View, whole
 from adjoint.core.graph import Node
 from adjoint.ops.add_rows import AddRows
@@ -18,6 +18,7 @@ from adjoint.ops.convolution import Convolve
 from adjoint.ops.gather import ScatterAdd
 from adjoint.ops.join import Concat
 from adjoint.ops.pad import Pad
+from adjoint.transforms.control_scan import Scan
 
 
 class Kind(NamedTuple):
@@ -44,4 +45,6 @@ KINDS: dict[type, Kind] = {
     Pad: Kind(moves.padded, moves.emit),
     AddRows: Kind(scatter.plan, scatter.emit),
     ScatterAdd: Kind(scatter.plan, scatter.emit),
+    Scan: Kind(control.plan, control.emit),
+    **dict.fromkeys(pooling.CARDS, Kind(pooling.plan, pooling.emit)),
 }

@@ -11,7 +11,7 @@ columns, and sums are short arrays on the stack that stay in the cache.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from math import prod
 from typing import Any
 
@@ -19,25 +19,15 @@ import numpy as np
 from llvmlite import ir
 
 from adjoint.backends.llvm import scalars
-from adjoint.backends.llvm.groups import (
-    GATHERS,
-    REDUCTIONS,
-    Group,
-    Grouping,
-    gathered,
-    is_copy,
-    squeezed,
-    walk,
-)
+from adjoint.backends.llvm.extent import Extent
+from adjoint.backends.llvm.groups import GATHERS, REDUCTIONS, is_copy
 from adjoint.backends.llvm.layout import Ints, View, steps
-from adjoint.backends.llvm.nest import I64, PTR, Nest, constant, index, ll
+from adjoint.backends.llvm.nest import I8, I64, PTR, Nest, constant, index, ll
 from adjoint.backends.llvm.scalar_cards import body, wrap
 from adjoint.core.bind import SCALARS
 from adjoint.core.graph import Node
-from adjoint.core.types import DType, Shape, promote
+from adjoint.core.types import DType, promote
 
-LANES = 64
-"""Columns of a block, where the last axis is kept."""
 SCRATCH = 8192
 """Elements of a row that may be kept on the stack from one phase to the next."""
 DEAR = 4
@@ -46,197 +36,113 @@ FAST = ("reassoc", "nsz")
 
 
 class LoopKernel:
-    """The function that computes one group.
+    """The function that computes one group, and the one that adds up its parts if it has any.
 
     Args:
-        module: where the function goes.
+        module: where the functions go.
         name: of the function.
-        group: what to compute.
-        grouping: the views of all nodes.
+        extent: the group and its axes.
         parameters: for each value that is read or stored, the number of its pointer.
+
+    Attributes:
+        function: ``void (pointers..., begin, end)``; with parts, a pointer more, to their sums.
+        finish: the second function; None without parts.
     """
 
-    def __init__(
-        self,
-        module: Any,
-        name: str,
-        group: Group,
-        grouping: Grouping,
-        parameters: dict[Node, int],
-    ) -> None:
-        self.group, self.grouping, self.parameters = group, grouping, parameters
-        count = len(set(parameters.values()))
+    def __init__(self, module: Any, name: str, extent: Extent, parameters: dict[Node, int]) -> None:
+        self.extent, self.parameters = extent, parameters
+        self.group, self.grouping = extent.group, extent.grouping
+        self.members, self.rows, self.ready = extent.members, extent.rows, extent.ready
+        self.sizes, self.reduced, self.lane = extent.sizes, extent.reduced, extent.lane
+        self.units, self.work = extent.units, extent.work
+        self.function = self._begin(module, name)
+        self._emit()
+        self.finish = None
+        if extent.parts > 1:
+            self.finish = self._begin(module, f"{name}.finish")
+            self._add_parts()
+
+    def _begin(self, module: Any, name: str) -> Any:
+        count = len(set(self.parameters.values())) + (self.extent.parts > 1)
         kind = ir.FunctionType(ir.VoidType(), [PTR] * count + [I64, I64])
-        self.function: Any = ir.Function(module, kind, name)
-        self.function.linkage = "internal"
-        self.function.attributes.add("noinline")
-        for arg in self.function.args[:count]:
+        function: Any = ir.Function(module, kind, name)
+        function.linkage = "internal"
+        function.attributes.add("noinline")
+        for arg in function.args[:count]:
             arg.add_attribute("noalias")
-        self.pointers = self.function.args[:count]
-        self.members = list(group.members)
-        self.rows = {m for m in self.members if self._is_row(m)}
-        self.ready = self._phases()
-        self.sizes, self.reduced, self.merged = self._collapse()
-        self.nest = Nest(self.function)
+        self.pointers = function.args[:count]
+        self.limits = function.args[count:]
+        self.nest = Nest(function)
         self.at: dict[int, tuple[Any, int]] = {}  # axis -> its index and level, while it is open
         self.held: dict[Node, Any] = {}  # values of rows: numbers, or arrays of a block
         self.kept: dict[Node, Any] = {}  # elements of a row, on the stack
         self.phase = 0
-        self.lane0: Any = None
-        columns = bool(self.reduced) and len(self.sizes) - 1 not in self.reduced
-        self.lane = len(self.sizes) - 1 if columns else None
-        self._emit()
-
-    # -- what is where -------------------------------------------------------------------------
-
-    def _is_row(self, node: Node) -> bool:
-        if self._sums_up(node):
-            return True
-        shape = self._shape(node)
-        return self.group.reduced is not None and squeezed(shape) != self.group.domain
-
-    def _sums_up(self, node: Node) -> bool:
-        """Whether a member reduces anything: axes of size 1 need no loop."""
-        if not isinstance(node.op, REDUCTIONS):
-            return False
-        shape = self.grouping.reads(node)[0].shape
-        return any(shape[a] != 1 for a in node.op.axes)
-
-    def _shape(self, node: Node) -> Shape:
-        """The shape that the loop of a member walks over."""
-        if isinstance(node.op, REDUCTIONS) or is_copy(node):
-            return self.grouping.operands(node)[0].shape
-        return node.shape
-
-    def _phases(self) -> dict[Node, int]:
-        """The first phase in which each member is known."""
-        ready: dict[Node, int] = {}
-        for node in self.members:
-            at = 0
-            for x in self.grouping.operands(node):
-                if isinstance(x, View) and x.base in ready:
-                    at = max(at, ready[x.base])
-            ready[node] = at + (self._sums_up(node))
-        return ready
-
-    def _strides(self, node: Node, view: View) -> Ints:
-        """Strides of an operand along the axes of the group's domain."""
-        return self._spread(node, walk(view, self.group.domain, self._shape(node)))
-
-    def _spread(self, node: Node, strides: Ints) -> Ints:
-        """Strides along the axes of a member's own loop as strides along the group's domain."""
-        is_reduction = self._sums_up(node)
-        if node not in self.rows or is_reduction:
-            return strides
-        kept = iter(strides)
-        reduced = self.group.reduced or ()
-        return tuple(0 if a in reduced else next(kept) for a in range(len(self.group.domain)))
-
-    def _gathered(self, node: Node) -> tuple[Ints, Ints, int]:
-        """`gathered`, along the axes of the group's domain."""
-        x, i = self.grouping.reads(node)
-        *both, step = gathered(node, x, i)
-        values, index_ = (
-            self._spread(node, tuple(s for s, n in zip(w, node.shape, strict=True) if n != 1))
-            for w in both
-        )
-        return values, index_, step
-
-    def _walks(self, node: Node) -> Iterator[Ints]:
-        """How a member walks through its operands."""
-        if isinstance(node.op, GATHERS):
-            yield from self._gathered(node)[:2]
-            return
-        for x in self.grouping.reads(node):
-            yield self._strides(node, x)
-
-    def _collapse(self) -> tuple[Shape, Ints, list[int]]:
-        """Neighbouring axes that every operand walks through as one are one."""
-        domain, reduced = self.group.domain, self.group.reduced or ()
-        walks = {steps(domain)}
-        if reduced:
-            kept = iter(steps(self.group.row))
-            walks.add(tuple(0 if a in reduced else next(kept) for a in range(len(domain))))
-        for node in self.members:
-            walks.update(self._walks(node))
-        sizes: list[int] = []
-        last: list[int] = []  # for each new axis, the old axis whose stride it has
-        for a, n in enumerate(domain):
-            joins = (
-                sizes
-                and (a in reduced) == (last[-1] in reduced)
-                and all(w[last[-1]] == w[a] * n for w in walks)
-            )
-            if joins:
-                sizes[-1] *= n
-                last[-1] = a
-            else:
-                sizes.append(n)
-                last.append(a)
-        return tuple(sizes), tuple(i for i, a in enumerate(last) if a in reduced), last
-
-    # -- units ---------------------------------------------------------------------------------
-
-    @property
-    def outer(self) -> list[int]:
-        """The axes that units count: all that are kept, but for the last where it is a loop."""
-        kept = [a for a in range(len(self.sizes)) if a not in self.reduced]
-        if self.reduced:
-            return kept[:-1] if self.lane is not None else kept
-        return kept[:-1]
-
-    @property
-    def units(self) -> int:
-        """How many units the kernel has."""
-        sizes = self.sizes
-        if self._flat:
-            return sizes[0]
-        blocks = -(-sizes[-1] // LANES) if self.lane is not None else 1
-        return prod(sizes[a] for a in self.outer) * blocks
-
-    @property
-    def _flat(self) -> bool:
-        """Whether the whole domain is one axis of which nothing is reduced."""
-        return len(self.sizes) == 1 and not self.reduced
-
-    @property
-    def work(self) -> int:
-        """Elements of a unit, weighted by what their scalars cost."""
-        flops = sum(getattr(m.op, "flops", 1) for m in self.members)
-        each = prod(self.sizes) // max(self.units, 1)
-        return max(each, 1) * max(flops, 1)
+        self.lane0: Any = index(0)
+        self.lane1: Any = index(1)
+        self.part: Any = None
+        return function
 
     # -- emission ------------------------------------------------------------------------------
 
     def _emit(self) -> None:
-        begin, end = self.function.args[-2:]
         nest = self.nest
-        if self._flat:
-            i = nest.open(begin, end)
+        if self.extent.flat:
+            i = nest.open(*self.limits)
             self.at = {0: (i, nest.depth)}
             self._store_all([m for m in self.members if m in self.group.stored])
             nest.close()
         else:
-            unit = nest.open(begin, end)
-            self._unravel(unit)
+            unit = nest.open(*self.limits)
+            self._unravel(unit, self.extent.parts)
             self._unit()
             nest.close()
         nest.inner.ret_void()
 
-    def _unravel(self, unit: Any) -> None:
+    def _add_parts(self) -> None:
+        """Add up the sums of all parts, and compute what depends on them."""
+        nest = self.nest
+        unit = nest.open(*self.limits)
+        self._unravel(unit, 1)
+        sums = self.extent.sums
+        for node in sums:
+            self._start(node)
+        part = nest.open(index(0), index(self.extent.parts))
+        self.part = part
+        i = nest.open(self.lane0, self.lane1)
+        for node in sums:
+            t = ll(node.dtype)
+            b = nest.inner
+            memory = self._slot(node, i)
+            x = b.load(self._partial(node, i), typ=t)
+            b.store(combine(b, node, b.load(memory, typ=t), x), memory)
+        nest.close()
+        nest.close()
+        self._end_of_walk(sums)
+        self.phase = 1
+        self._rows_of(0)
+        self._rows_of(1)
+        nest.close()
+        nest.inner.ret_void()
+
+    def _unravel(self, unit: Any, parts: int) -> None:
         """The indices of a unit along the kept axes, from its number."""
         b, level = self.nest.inner, self.nest.depth
         rest = unit
+        if parts > 1:
+            self.part = b.urem(rest, index(parts))
+            rest = b.udiv(rest, index(parts))
         if self.lane is not None:
-            blocks = index(-(-self.sizes[-1] // LANES))
-            first = b.mul(b.urem(rest, blocks), index(LANES))
+            width, size = index(self.extent.width), index(self.sizes[-1])
+            blocks = index(self.extent.blocks)
+            first = b.mul(b.urem(rest, blocks), width)
             rest = b.udiv(rest, blocks)
-            size = index(self.sizes[-1])
-            stop = b.add(first, index(LANES))
+            stop = b.add(first, width)
             stop = b.select(b.icmp_signed("<", stop, size), stop, size)
             self.lane0, self.lane1 = first, stop
-        for a in reversed(self.outer):
-            if a == self.outer[0]:
+        outer = self.extent.outer
+        self.row: Any = rest
+        for a in reversed(outer):
+            if a == outer[0]:
                 self.at[a] = (rest, level)
             else:
                 n = index(self.sizes[a])
@@ -244,25 +150,71 @@ class LoopKernel:
                 rest = b.udiv(rest, n)
 
     def _unit(self) -> None:
-        if self.lane is not None:
-            self._finish_rows(0)
-        elif any(m in self.rows and self.ready[m] == 0 for m in self.group.stored):
-            self._store_rows(0)
-        last = max(self.ready.values(), default=0)
-        for phase in range(last + 1):
+        if self.extent.parts > 1:
+            self._walk_row(0)
+            self._store_parts()
+            return
+        self._rows_of(0)
+        for phase in range(max(self.ready.values(), default=0) + 1):
             self.phase = phase
             self._walk_row(phase)
-            if self.lane is not None:
-                self._finish_rows(phase + 1)
-            else:
-                self._store_rows(phase + 1)
+            self._rows_of(phase + 1)
+
+    def _rows_of(self, phase: int) -> None:
+        """Compute and store the rows that are known from a phase on."""
+        if self.lane is not None:
+            self._finish_rows(phase)
+        else:
+            self._store_rows(phase)
 
     def _sums(self, phase: int) -> list[Node]:
-        return [
-            m
-            for m in self.members
-            if self._sums_up(m) and self.ready[m] == phase + 1
-        ]
+        return [m for m in self.extent.sums if self.ready[m] == phase + 1]
+
+    # -- parts ---------------------------------------------------------------------------------
+
+    def _store_parts(self) -> None:
+        """Leave the sums of this part for the function that adds them up."""
+        i = self.nest.open(self.lane0, self.lane1)
+        b = self.nest.inner
+        for node in self.extent.sums:
+            value = self.held[node]
+            if self.lane is not None:
+                value = b.load(self._slot(node, i), typ=ll(node.dtype))
+            b.store(value, self._partial(node, i))
+        self.nest.close()
+
+    def _slot(self, node: Node, i: Any) -> Any:
+        """The place of column `i` among the sums of a block."""
+        b = self.nest.inner
+        if self.lane is None:
+            return self.held[node]
+        return b.gep(self.held[node], [b.sub(i, self.lane0)], source_etype=ll(node.dtype))
+
+    def _partial(self, node: Node, i: Any) -> Any:
+        """The place of column `i` of a part among the sums of all parts."""
+        b = self.nest.inner
+        columns = self.sizes[-1] if self.lane is not None else 1
+        before = 0
+        for other in self.extent.sums:
+            if other is node:
+                break
+            before += other.size * other.dtype.itemsize * self.extent.parts  # type: ignore[union-attr]
+        at = b.add(b.mul(self.row, index(self.extent.parts)), self.part)
+        at = b.mul(at, index(columns))
+        at = b.add(at, i) if self.lane is not None else at
+        start = b.gep(self.pointers[-1], [index(before)], source_etype=I8)
+        return b.gep(start, [at], source_etype=ll(node.dtype))
+
+    def _bounds(self, axis: int) -> tuple[Any, Any]:
+        """Where a reduced axis begins and ends in the part of this unit."""
+        n = self.sizes[axis]
+        parts = self.extent.parts
+        if parts == 1 or axis != self.reduced[0]:
+            return index(0), index(n)
+        b = self.nest.builders[1]
+        low = b.udiv(b.mul(self.part, index(n)), index(parts))
+        high = b.udiv(b.mul(b.add(self.part, index(1)), index(n)), index(parts))
+        return low, high
 
     def _walk_row(self, phase: int) -> None:
         """One pass over a row: what can be stored or summed in this phase."""
@@ -276,7 +228,7 @@ class LoopKernel:
             self._start(node)
         loops = list(self.reduced) or list(range(len(self.sizes)))[-1:]
         for a in loops:
-            self.at[a] = (nest.open(index(0), index(self.sizes[a])), nest.depth)
+            self.at[a] = (nest.open(*self._bounds(a)), nest.depth)
         if self.lane is not None:
             self.at[self.lane] = (nest.open(self.lane0, self.lane1), nest.depth)
         for node in keep:
@@ -292,9 +244,14 @@ class LoopKernel:
         for a in reversed(loops):
             nest.close()
             del self.at[a]
+        self._end_of_walk(sums)
+
+    def _end_of_walk(self, sums: Sequence[Node]) -> None:
+        """Take sums of a row out of their memory."""
         if self.lane is None:
+            b = self.nest.inner
             for node in sums:
-                self.held[node] = nest.inner.load(self.held[node], typ=ll(node.dtype))
+                self.held[node] = b.load(self.held[node], typ=ll(node.dtype))
 
     # -- rows ----------------------------------------------------------------------------------
 
@@ -306,8 +263,8 @@ class LoopKernel:
             self.held[node] = memory = self.nest.local(t, 1)
             self.nest.inner.store(start, memory)
             return
-        self.held[node] = memory = self.nest.local(t, LANES)
-        i = self.nest.open(index(0), index(LANES))
+        self.held[node] = memory = self.nest.local(t, self.extent.width)
+        i = self.nest.open(index(0), index(self.extent.width))
         self.nest.inner.store(start, self.nest.inner.gep(memory, [i], source_etype=t))
         self.nest.close()
 
@@ -343,10 +300,10 @@ class LoopKernel:
         assert self.lane is not None
         for node in wanted:
             if node not in self.held:
-                self.held[node] = nest.local(ll(node.dtype), LANES)
+                self.held[node] = nest.local(ll(node.dtype), self.extent.width)
         self.at[self.lane] = (nest.open(self.lane0, self.lane1), nest.depth)
         for node in wanted:
-            reduction = self._sums_up(node)
+            reduction = self.extent.sums_up(node)
             value = self._held_value(node) if reduction else self._compute(node)
             if not reduction:
                 nest.inner.store(value[0], self._lane(node))
@@ -381,7 +338,7 @@ class LoopKernel:
         return any(
             isinstance(x, View)
             and x.base is node
-            and self.ready[m] - self._sums_up(m) > phase
+            and self.ready[m] - self.extent.sums_up(m) > phase
             for m in later
             for x in self.grouping.operands(m)
         )
@@ -409,7 +366,7 @@ class LoopKernel:
                 load = lambda b: b.load(self._scratch(node), typ=ll(node.dtype))  # noqa: E731
                 return self.nest.once(depth, (node, "kept"), load), depth
             if node in self.group.stored:
-                return self._load(node, self._collapsed(steps(self.group.domain)), 0)
+                return self._load(node, self.extent.collapsed(steps(self.group.domain)), 0)
         return self._compute(node)
 
     def _compute(self, node: Node) -> tuple[Any, int]:
@@ -440,8 +397,8 @@ class LoopKernel:
         That an index is in range is checked before the kernel runs.
         """
         x, i = self.grouping.reads(node)
-        values, places, step = self._gathered(node)
-        where, level = self._load(i.base, self._collapsed(places), i.offset)
+        values, places, step = self.extent.gathered(node)
+        where, level = self._load(i.base, self.extent.collapsed(places), i.offset)
         size = index(x.shape[node.op.axis])
 
         def place(b: Any) -> Any:
@@ -449,7 +406,7 @@ class LoopKernel:
             return b.mul(at, index(step), flags=("nsw",))
 
         at = self.nest.once(level, (id(where), "place", step), place)
-        return self._load(x.base, self._collapsed(values), x.offset, (at, level))
+        return self._load(x.base, self.extent.collapsed(values), x.offset, (at, level))
 
     def _operand(self, node: Node, x: Any, dtype: DType) -> tuple[Any, int]:
         if not isinstance(x, View):
@@ -459,12 +416,9 @@ class LoopKernel:
         known = self.grouping.literal(x)
         if known is not None:
             return constant(known, x.base.dtype), 0
-        return self._load(x.base, self._collapsed(self._strides(node, x)), x.offset)
+        return self._load(x.base, self.extent.collapsed(self.extent.strides(node, x)), x.offset)
 
     # -- memory --------------------------------------------------------------------------------
-
-    def _collapsed(self, strides: Ints) -> Ints:
-        return tuple(strides[a] for a in self.merged)
 
     def _address(
         self, base: Node, strides: Ints, offset: int, moved: tuple[Any, int] | None = None
@@ -521,7 +475,7 @@ class LoopKernel:
             full = tuple(0 if a in reduced else next(kept) for a in range(len(self.group.domain)))
         else:
             full = steps(self.group.domain)
-        pointer, _ = self._address(node, self._collapsed(full), 0)
+        pointer, _ = self._address(node, self.extent.collapsed(full), 0)
         self.nest.inner.store(value[0], pointer)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from llvmlite import ir
 
 from adjoint.backends.llvm.arrangement import Place
+from adjoint.backends.llvm.extent import extent_of
 from adjoint.backends.llvm.groups import Group, Grouping
 from adjoint.backends.llvm.kinds import KINDS
 from adjoint.backends.llvm.layout import View
@@ -73,6 +74,12 @@ class Lowering:
         """The address of a place."""
         raise NotImplementedError
 
+    def local(self, kind: Any, count: int) -> Any:
+        """Memory on the stack."""
+        b = self.builder()
+        with b.goto_entry_block():
+            return b.alloca(kind, count)
+
     @property
     def module(self) -> Any:
         """Where functions go."""
@@ -130,10 +137,16 @@ class Lowering:
         loops = self.shared.loops
         kernel = loops.get(key)
         if kernel is None:
-            kernel = LoopKernel(self.module, self.name(), group, self.grouping, parameters)
+            extent = extent_of(group, self.grouping)
+            kernel = LoopKernel(self.module, self.name(), extent, parameters)
             loops[key] = kernel
         pointers = [self.pointer(place) for place in places]
+        if kernel.finish is not None:
+            pointers.append(self.scratch(group))
         self.launch(kernel.function, pointers, kernel.units, kernel.work)
+        if kernel.finish is not None:
+            rows = kernel.units // kernel.extent.parts
+            self.builder().call(kernel.finish, [*pointers, index(0), index(rows)])
 
     def launch(self, function: Any, pointers: Sequence[Any], units: int, work: int) -> None:
         """Run a kernel over its units: here, or shared among the workers."""
@@ -142,8 +155,7 @@ class Lowering:
             b.call(function, [*pointers, index(0), index(units)])
             return
         wrapper = self._wrapper(function, len(pointers))
-        with b.goto_entry_block():
-            block = b.alloca(PTR, len(pointers))
+        block = self.local(PTR, len(pointers))
         for k, pointer in enumerate(pointers):
             b.store(pointer, b.gep(block, [index(k)], source_etype=PTR))
         parallel = self.external("adjoint_parallel", [PTR, PTR, I64, I64])

@@ -186,7 +186,8 @@ def emit(program: Any, group: Any) -> None:
     letter = "f32" if node.dtype.char == "f" else "f64"
     pointers = [program.address(m.view) for m in (plan.x, plan.y, plan.out)]
     if not plan.batch:
-        _call(program, program.builder(), f"adjoint_pgemm_{letter}", plan, t, pointers)
+        name = f"adjoint_{'p' if program.parallel else ''}gemm_{letter}"
+        _call(program, program.builder(), name, plan, t, pointers)
         return
     kind = ir.FunctionType(ir.VoidType(), [PTR] * 3 + [I64, I64])
     function: Any = ir.Function(program.module, kind, program.name())

@@ -146,8 +146,10 @@ class Program(Lowering, Arrangement):
         memory: Sequence[Sequence[Any]],
     ) -> None:
         """From now on, calls check that these tensors, gradients and objects are as they are."""
-        node, grad = watch.node_offset(), watch.grad_offset()
+        value, node, grad = watch.value_offset(), watch.node_offset(), watch.grad_offset()
         table = [(id(x) + node, id(x.node)) for x in tensors]
+        # another program that updates a tensor gives it memory of its own, under the same node
+        table += [(id(x) + value, id(x.value)) for x in tensors]
         table += [(id(slot) + grad, id(g)) for slot, g in gradients]
         for objects in memory:
             table += watch.counts(objects)

@@ -8,13 +8,15 @@ from typing import Any
 import numpy as np
 
 from adjoint.backends.llvm.convolution import native
-from adjoint.core.graph import Node, leaf
+from adjoint.core.bind import make, setting
+from adjoint.core.graph import Node, ancestors, leaf
 from adjoint.ops.along import AddAlong, TakeAlong
 from adjoint.ops.bilinear import LETTERS, split
 from adjoint.ops.compare import Equal
 from adjoint.ops.contract import Contract
 from adjoint.ops.convolution import Convolve
 from adjoint.ops.gather import WrapIndex
+from adjoint.ops.gelu import Gelu, GeluTanh, formula, tanh_formula
 from adjoint.ops.reduce import Sum
 from adjoint.ops.select import Where
 from adjoint.ops.shape import Reshape
@@ -100,9 +102,25 @@ def convolution(node: Node, constants: Constants) -> list[Node] | None:
     return [*made, new_node(Contract(spec, op.strong), x, y, like=node)]
 
 
+def staged(formula: Callable[[Any], Any]) -> Callable[[Node, Constants], list[Node] | None]:
+    """The rule for a map of one operand that is a formula of other maps."""
+
+    def pieces(node: Node, constants: Constants) -> list[Node]:
+        del constants
+        x = node.inputs[0]
+        start = make(x.type, x)
+        with setting(site=node.site, recording=False, capture=None):
+            out = formula(start).node
+        return ancestors([out], lambda n: n is not x and n not in x.inputs)
+
+    return pieces
+
+
 REWRITES: dict[type, Callable[[Node, Constants], list[Node] | None]] = {
     TakeAlong: take_one,
     AddAlong: add_one,
     Convolve: convolution,
+    Gelu: staged(formula),
+    GeluTanh: staged(tanh_formula),
 }
 """For a card, the nodes that compute the same, the last of which is the result; or None."""

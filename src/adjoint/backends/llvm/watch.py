@@ -57,7 +57,8 @@ def usable() -> bool:
     other = a
     counted = word(at) == before + 1
     del other
-    return as_assumed and counted and bool(node_offset()) and bool(grad_offset())
+    found = (value_offset(), node_offset(), grad_offset())
+    return as_assumed and counted and all(found)
 
 
 def _offset(cls: Any, name: str) -> int:
@@ -68,6 +69,12 @@ def _offset(cls: Any, name: str) -> int:
         at for at in range(HEADER, cls.__basicsize__, 8) if word(id(x) + at) == id(mark)
     ]
     return found[0] if len(found) == 1 else 0
+
+
+@functools.cache
+def value_offset() -> int:
+    """Where a tensor keeps its array."""
+    return _offset(Handle, "value")
 
 
 @functools.cache
