@@ -149,7 +149,7 @@ class _LSTM(nn.Module):
         c = at.wl.config
         self.emb = nn.Embedding(c["vocab"], c["h"])
         at.put(self.emb.weight, "emb")
-        self.lstm = nn.LSTM(c["h"], c["h"], batch_first=True)
+        self.lstm = nn.LSTM(c["h"], c["h"])
         at.put(self.lstm.weight_ih_l0, "wx", transposed=True)
         at.put(self.lstm.weight_hh_l0, "wh", transposed=True)
         at.put(self.lstm.bias_ih_l0, "bx")
@@ -157,7 +157,7 @@ class _LSTM(nn.Module):
         self.out = at.linear("w", "b")
 
     def forward(self, x: Any) -> Any:
-        return self.out(self.lstm(self.emb(x))[0])
+        return self.out(self.lstm(self.emb(x.T))[0]).permute(1, 0, 2)
 
 
 class _Bag(nn.Module):

@@ -226,3 +226,17 @@ def test_a_history_from_outside_is_refused() -> None:
     w = ad.tensor([1.0], requires_grad=True) * 2
     with pytest.raises(ad.errors.ArgumentError, match="history"):
         ad.compile(lambda x: x * w)(ad.ones(1))
+
+
+def test_training_and_evaluation_are_two_programs() -> None:
+    model = ad.nn.Sequential(ad.nn.Linear(4, 8), ad.nn.Dropout(0.5), ad.nn.Linear(8, 2))
+    f = ad.compile(lambda x: model(x))
+    x = ad.ones((3, 4))
+    assert f(x).tolist() != f(x).tolist()  # dropout draws anew
+    model.eval()
+    assert f(x).tolist() == f(x).tolist()
+    np.testing.assert_allclose(f(x).numpy(), model(x).numpy(), rtol=1e-6)
+    assert "training" in f.recompilations[0]
+    model.train()
+    assert f(x).tolist() != f(x).tolist()
+    assert len(f.recompilations) == 1

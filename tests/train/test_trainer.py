@@ -261,3 +261,22 @@ def test_tensorboard_shows_a_run(tmp_path: Path) -> None:
     found = accumulator.EventAccumulator(str(tmp_path / "run" / "events")).Reload()
     assert {"train/loss", "train/lr", "epoch/validation loss"} <= set(found.Tags()["scalars"])
     assert len(found.Scalars("train/loss")) == 9
+
+
+def test_validation_sees_the_weights_of_its_epoch() -> None:
+    found: list[Any] = []
+    for compiled in (True, False):
+        model = linear(1)
+        result = ad.train.fit(
+            model,
+            (X[:60], VALUE[:60]),
+            (X[60:], VALUE[60:]),
+            lr=0.05,
+            epochs=6,
+            batch_size=20,
+            metrics=["r2"],
+            compile=compiled,
+        )
+        found.append([[line["validation loss"], line["R²"]] for line in result.epochs])
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-4)
+    assert found[0][0][0] > found[0][-1][0]

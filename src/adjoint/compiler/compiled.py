@@ -19,6 +19,7 @@ from adjoint.compiler.report import Report
 from adjoint.compiler.staged import Staged, stage_call
 from adjoint.compiler.verification import Verifier
 from adjoint.core.bind import lift, make
+from adjoint.core.capture import CHANGES
 from adjoint.core.errors import ArgumentError
 from adjoint.core.graph import Handle, Node, leaf, next_seq
 from adjoint.core.program import evaluate
@@ -253,6 +254,7 @@ class Specialisation:
         self.single = structure_is_leaf(staged.structure)
         self.name = getattr(owner.f, "__name__", type(owner.f).__name__)
         self.backend = owner.backend
+        self.changes = CHANGES[0]
         self.ready = False  # whether the block holds the state that the last call left
         self.held: list[Any] = []  # arrays whose addresses the block holds
 
@@ -264,7 +266,7 @@ class Specialisation:
         The program itself checks the types of the arguments and that all tensors are as the last
         call left them, so this is all that a step costs in Python.
         """
-        if not self.ready or len(args) != len(self.wanted):
+        if not self.ready or len(args) != len(self.wanted) or CHANGES[0] != self.changes:
             return MISS
         block = self.block
         k = self.first_argument
@@ -326,7 +328,10 @@ class Specialisation:
                 if node.tracked and node.op is not None:
                     return False
             self.nodes = nodes
-        return all((slot.grad is not None) == had for slot, had in self.staged.gradients)
+        self.changes = CHANGES[0]
+        return all((slot.grad is not None) == had for slot, had in staged.gradients) and all(
+            getattr(owner, name) == value for owner, name, value in staged.relied
+        )
 
     def changed(self) -> str:
         """Which assumption does not hold any more."""
@@ -337,6 +342,9 @@ class Specialisation:
             if h.node.tracked != tracked:
                 word = "wants" if h.node.tracked else "no longer wants"
                 return f"{name} {word} a gradient"
+        for owner, name, value in self.staged.relied:
+            if getattr(owner, name) != value:
+                return f"{type(owner).__name__}.{name} is {getattr(owner, name)} instead of {value}"
         for slot, had in self.staged.gradients:
             if (slot.grad is not None) != had:
                 name = slot.name or "a tensor"

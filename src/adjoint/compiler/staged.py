@@ -33,6 +33,7 @@ class Staged:
         results: how many outputs belong to the result.
         assigned: the tensors that are assigned to.
         graded: slots whose gradient is set; False for one that ends with none.
+        relied: attributes that the program is made for: owner, name, value.
     """
 
     graph: Graph
@@ -43,6 +44,7 @@ class Staged:
     results: int
     assigned: list[Handle]
     graded: list[tuple[Slot, bool]]
+    relied: list[tuple[Any, str, Any]]
 
 
 def stage_call(
@@ -89,4 +91,5 @@ def stage_call(
         len(outs),
         [x for x, _, _ in assigned],
         [(slot, g is not None) for slot, g in graded],
+        list(capture.relied.values()),
     )

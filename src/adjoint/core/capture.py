@@ -20,6 +20,10 @@ UPDATE: Final = 2
 """The parts of a training step; what comes after the last backward pass is the update."""
 
 
+CHANGES = [0]
+"""How often something has changed that compiled functions rely on."""
+
+
 class Capture:
     """The tensors and gradients that a function being staged has touched.
 
@@ -32,6 +36,7 @@ class Capture:
         gradients: slots whose gradient is read before it is set; the gradient is None or an input.
         assigned: tensors that are given another value.
         graded: slots whose gradient is set.
+        relied: objects with the name and the value of an attribute that the program is made for.
         sweeps: which nodes backward passes have made: from which number to which.
     """
 
@@ -45,6 +50,7 @@ class Capture:
         self.gradients: dict[Slot, Node | None] = {}
         self.assigned: dict[int, Handle] = {}
         self.graded: dict[Slot, None] = {}
+        self.relied: dict[tuple[int, str], tuple[Any, str, Any]] = {}
         self.sweeps: list[tuple[int, int]] = []
         self._before: dict[int, tuple[Handle, Any, Node]] = {}
         self._gradient_before: dict[Slot, Any] = {}
@@ -92,6 +98,10 @@ class Capture:
         node = Node(None, (), (t,), tracked, t.shape, t.dtype, code, offset)
         node.slot = None if like is None else like.slot
         return node
+
+    def rely(self, owner: Any, name: str) -> None:
+        """Note that the program holds as long as an attribute has the value that it has now."""
+        self.relied[id(owner), name] = (owner, name, getattr(owner, name))
 
     # -- gradients -----------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Self
 
 import adjoint as ad
+from adjoint.compiler import changed, rely
 from adjoint.nn.hooks import HookHandle, call_with_hooks
 from adjoint.nn.parameter import Parameter
 from adjoint.nn.place import say_where
@@ -83,6 +84,7 @@ class Module:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """What `forward` returns, after the hooks; an error says where in the network it arose."""
         try:
+            rely(self, "training")
             if self._pre_hooks or self._hooks:
                 return call_with_hooks(self, args, kwargs)
             return self.forward(*args, **kwargs)
@@ -167,6 +169,8 @@ class Module:
         else:
             _refuse_hidden(name, value)
             vars(self)[name] = value
+            if name == "training":
+                changed()
 
     def _set_buffer(self, name: str, value: Any) -> None:
         """Give a buffer another value: by assignment where it fits, so that it can be staged."""

@@ -122,15 +122,17 @@ def pack(lowering: Lowering, it: Packed, source: Any, target: Any) -> None:
     b = nest.inner
     start = b.add(base, b.mul(row, index(it.width), flags=("nsw",)), flags=("nsw",))
     inside = b.mul(row, index(down), flags=("nsw",))
-    lane = nest.open(index(0), index(it.width))
+    there = b.sub(index(it.plan.n), first, flags=("nsw",))
+    there = b.select(b.icmp_signed("<", there, index(it.width)), there, index(it.width))
+    lane = nest.open(index(0), there)
     b = nest.inner
-    # what is beyond the last column is never looked at
-    column = b.add(first, lane, flags=("nsw",))
-    last = index(it.plan.n - 1)
-    column = b.select(b.icmp_signed("<", column, last), column, last)
-    place = b.add(inside, b.mul(column, index(across), flags=("nsw",)), flags=("nsw",))
-    value = b.load(b.gep(x, [place], source_etype=t), typ=t)
+    column = b.mul(b.add(first, lane, flags=("nsw",)), index(across), flags=("nsw",))
+    value = b.load(b.gep(x, [b.add(inside, column, flags=("nsw",))], source_etype=t), typ=t)
     b.store(value, b.gep(out, [b.add(start, lane, flags=("nsw",))], source_etype=t))
+    nest.close()
+    lane = nest.open(there, index(it.width))  # beyond the last column
+    b = nest.inner
+    b.store(t(0.0), b.gep(out, [b.add(start, lane, flags=("nsw",))], source_etype=t))
     while nest.depth:
         nest.close()
     nest.inner.ret_void()

@@ -20,7 +20,7 @@ from adjoint.backends.llvm import processor
 from adjoint.backends.llvm.nest import I1, I8, I64, PTR, Nest, index, ll
 from adjoint.core.types import DType
 
-UNROLLED = 9
+UNROLLED = 5
 """Steps that are written out one after the other, at most."""
 LATENCY = 8
 """Multiply-adds in flight that keep the processor busy: a narrower tile waits for its own sums."""
@@ -292,7 +292,7 @@ def split_levels(levels: Sequence[tuple[Any, int]]) -> tuple[list[Any], list[tup
         size *= unrolled[0][0]
     if looped and size == 1 and isinstance(looped[-1][0], int):
         count, step = looped.pop()
-        part = next(k for k in (8, 6, 4, 5, 7, 3, 2, 1) if count % k == 0)
+        part = next(k for k in (4, 5, 3, 2, 1) if count % k == 0)
         looped.append((count // part, step * part))
         unrolled = [(part, step)]
     return looped, unrolled

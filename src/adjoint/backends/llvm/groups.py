@@ -300,15 +300,20 @@ class Grouping:
         )
 
     def _tree(self, root: Node) -> list[Node]:
-        """A waiting node behind all waiting nodes that it depends on."""
-        seen = {root}
+        """A waiting node behind all waiting nodes that it depends on.
+
+        Not by age: what a rewrite put in a node's place is younger than the nodes that use it.
+        """
+        done: dict[Node, None] = {}
         stack = [root]
         while stack:
-            for view in self.reads(stack.pop()):
-                if view.base in self.waiting and view.base not in seen:
-                    seen.add(view.base)
-                    stack.append(view.base)
-        return sorted(seen, key=by_age)
+            node = stack[-1]
+            bases = {v.base for v in self.reads(node)} & self.waiting - done.keys()
+            if bases:
+                stack += sorted(bases, key=by_age, reverse=True)
+                continue
+            done[stack.pop()] = None
+        return list(done)
 
     def _settle(self, tree: Sequence[Node]) -> bool:
         """Put all nodes of a tree into one group, if there is one that takes them."""
