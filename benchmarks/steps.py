@@ -23,6 +23,7 @@ import json
 import shlex
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,10 +53,11 @@ def arguments() -> argparse.ArgumentParser:
     add("--extra-rounds", type=int, default=0, help="more of them where some were disturbed")
     add("--threads", type=int, default=2)
     add("--seconds", type=float, default=1.0, help="window in which steps are timed")
-    add("--steps", type=int, default=5000, help="most steps in it")
+    add("--steps", type=int, default=100_000, help="most steps in it")
     add("--timeout", type=float, default=240.0, help="seconds after which a process is ended")
     add("--dispatch", type=names, default=["10", "50", "200"], help="numbers of parameters; ''")
     add("--scaling", type=names, default=["adjoint"], help="systems measured on one thread too; ''")
+    add("--rates", type=names, default=["mlp-wide"], help="workloads whose products are timed; ''")
     add("--no-peak", action="store_true", help="do not measure the rate of products")
     add("--verify", action="store_true", help="compare updates, measure nothing")
     add("--reference", default="torch", help="whose updates the others are compared with")
@@ -87,7 +89,12 @@ def measure(args: argparse.Namespace, doc: dict[str, Any], save: Any) -> None:
             doc["steps"][w] = rounds.cells(w, args.systems, settings)
             rounds.agree(doc["steps"][w], workloads.build(w).check_rtol)
             save()
-        dispatched = [s for s in args.systems if base(s) not in NOT_DISPATCHED]
+        for w in [w for w in args.rates if w in args.workloads]:
+            doc["rates"][w] = rounds.rates(w, args.systems, settings)
+            save()
+        dispatched = [
+            s for s in {base(s): s for s in args.systems}.values() if base(s) not in NOT_DISPATCHED
+        ]
         for count in args.dispatch:
             doc["dispatch"][count] = rounds.cells(f"dispatch-{count}", dispatched, settings)
             save()
@@ -97,16 +104,31 @@ def measure(args: argparse.Namespace, doc: dict[str, Any], save: Any) -> None:
             save()
 
 
-def timed(args: argparse.Namespace) -> str:
-    """Measure, or read what was measured: the report."""
+def command(given: Sequence[str]) -> str:
+    """The command line, without the files that it writes."""
+    kept: list[str] = []
+    words = iter(given)
+    for word in words:
+        name, _, value = word.partition("=")
+        if name not in ("--json", "--markdown", "--write"):
+            kept.append(word)
+        elif not value:
+            next(words, None)
+    return shlex.join(["python", "benchmarks/steps.py", *kept])
+
+
+def timed(args: argparse.Namespace) -> dict[str, Any]:
+    """Measure, or read what was measured."""
     if args.read:
-        return report.Report(json.loads(args.read.read_text(encoding="utf-8"))).text()
+        return json.loads(args.read.read_text(encoding="utf-8"))
     doc: dict[str, Any] = {
+        "command": command(sys.argv[1:]),
         "machine": report.machine(),
         "settings": {n: getattr(args, n) for n in ("threads", "rounds", "seconds", "steps")},
         "systems": args.systems,
         "workloads": args.workloads,
         "steps": {},
+        "rates": {},
         "dispatch": {},
         "one_thread": {},
     }
@@ -117,7 +139,7 @@ def timed(args: argparse.Namespace) -> str:
 
     measure(args, doc, save)
     save()
-    return report.Report(doc).text()
+    return doc
 
 
 def verified(args: argparse.Namespace) -> tuple[str, bool]:
@@ -140,16 +162,18 @@ def main() -> int:
     for name in args.workloads:
         if name not in workloads.WORKLOADS:
             parser.error(f"no workload {name!r}; there are {', '.join(workloads.WORKLOADS)}")
-    text, same = verified(args) if args.verify else (timed(args), True)
+    if args.verify:
+        text, same = verified(args)
+        section = "updates", "Is it the same work?", command(sys.argv[1:])
+    else:
+        doc = timed(args)
+        text, same = report.Report(doc).text(), True
+        section = "steps", "Training steps", doc["command"]
     print(text)
     if args.markdown:
         args.markdown.write_text(text, encoding="utf-8")
     if args.write:
-        given = shlex.join(sys.argv[1:])
-        section = (
-            ("updates", "Is it the same work?") if args.verify else ("steps", "Training steps")
-        )
-        report.write_section(args.write, *section, f"python benchmarks/steps.py {given}", text)
+        report.write_section(args.write, *section, text)
     return 0 if same else 1
 
 

@@ -54,7 +54,7 @@ def exact(x, t):
     return -(np.sin(np.pi * places) * kernel).sum(axis=1) / kernel.sum(axis=1)
 
 
-def main(steps=1500, finish=200, points=1000, seed=0):
+def main(steps=1500, finish=300, points=1000, seed=0):
     """Train, print the flow at the end beside the exact one, and return the largest error."""
     ad.random.seed(seed)
     flow = Flow().to(ad.float64)
@@ -83,7 +83,9 @@ def main(steps=1500, finish=200, points=1000, seed=0):
     print(f"after {steps} steps of Adam     residual {loss.item():.1e}")
 
     x, t = draw(-1, 1), draw(0, 1)
-    lbfgs = ad.optim.LBFGS(flow.parameters(), max_iter=finish, history_size=50, line_search_fn="strong_wolfe")
+    lbfgs = ad.optim.LBFGS(
+        flow.parameters(), max_iter=finish, history_size=50, line_search_fn="strong_wolfe"
+    )
 
     @ad.compile
     def closure():

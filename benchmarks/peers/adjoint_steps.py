@@ -224,6 +224,11 @@ class Peer(AbstractPeer):
     def step(self, i: int) -> Any:
         return self.compiled(*self.batches[i % len(self.batches)])
 
+    def rate(self) -> float:
+        kernels = self.compiled.report(*self.batches[0]).kernels
+        found = [k for k in kernels if k.kind in ("contract", "conv")]
+        return sum(k.flops for k in found) / sum(k.seconds for k in found) / 1e9
+
     def export(self) -> dict[str, Any]:
         return {
             name: (p.numpy().T if transposed else p.numpy()).copy()

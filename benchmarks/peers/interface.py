@@ -27,6 +27,10 @@ class Peer:
         """The parameters as arrays, in the layout of the workload."""
         raise NotImplementedError
 
+    def rate(self) -> float:
+        """GFLOP/s within the products and convolutions of a step, without what is between them."""
+        raise NotImplementedError
+
     @staticmethod
     def value(loss: Any) -> float:
         """The number behind a loss."""

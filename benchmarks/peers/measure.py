@@ -1,6 +1,7 @@
 """One system in one process: started by `rounds`, imports its library, prints a line of JSON.
 
     python -m peers.measure steps SYSTEM WORKLOAD [--threads 2] [--seconds 1]
+    python -m peers.measure rate SYSTEM WORKLOAD [--threads 2]
     python -m peers.measure products SYSTEM [--threads 2]
 
 Nothing is imported before its import is timed, so this module names the standard library alone.
@@ -147,10 +148,21 @@ def products(system: str, threads: int) -> dict[str, float]:
     return rates
 
 
+def rate(system: str, workload: str, threads: int) -> dict[str, float]:
+    """GFLOP/s within the products of a step, after some steps."""
+    module = importlib.import_module(f"peers.{MODULES[base(system)]}")
+    from peers import workloads
+
+    peer = module.Peer(base(system), workloads.build(workload), threads)
+    for i in range(3):
+        peer.step(i)
+    return {"gflops": peer.rate()}
+
+
 def main() -> None:
     """Measure what the command line says."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=("steps", "products"))
+    parser.add_argument("what", choices=("steps", "rate", "products"))
     parser.add_argument("system")
     parser.add_argument("workload", nargs="?", default="")
     parser.add_argument("--threads", type=int, default=2)
@@ -158,11 +170,13 @@ def main() -> None:
     parser.add_argument("--most", type=int, default=5000)
     args = parser.parse_args()
     set_affinity(args.threads)
-    found: dict[str, Any] = (
-        products(args.system, args.threads)
-        if args.what == "products"
-        else steps(args.system, args.workload, args.threads, args.seconds, args.most)
-    )
+    found: dict[str, Any]
+    if args.what == "products":
+        found = products(args.system, args.threads)
+    elif args.what == "rate":
+        found = rate(args.system, args.workload, args.threads)
+    else:
+        found = steps(args.system, args.workload, args.threads, args.seconds, args.most)
     print(MARK + json.dumps(found), flush=True)
 
 

@@ -28,6 +28,8 @@ COLD = {"mlp": 0.5, "gpt": 3.0, "resnet": 4.0}
 """Seconds that compiling for the first time may take."""
 WARM = 0.15
 """Seconds that it may take with what a process before kept on disk."""
+PRODUCTS = {"mlp-wide": 0.85}
+"""Share of the peak that the products of a workload are to reach."""
 MEMORY = 0.7
 """Peak memory over that of the most frugal peer."""
 
@@ -127,7 +129,24 @@ class Report:
                 f"The peak is the best rate of a square product of up to 2048 × 2048 in any "
                 f"library: {self.peak:.0f} GFLOP/s ({rates})."
             )
-        return " ".join([*lines, self.agreement()])
+        lines += [self.agreement(), self.rates(), "✓ and ✗: whether what is aimed at is reached."]
+        found = [c for w in self.workloads for s in self.systems if (c := self.cell(w, s))]
+        if any(c.get("contended") for c in found):
+            lines.append("Disturbed: others used the processors in every round.")
+        return " ".join(line for line in lines if line)
+
+    def rates(self) -> str:
+        """How fast our products are by themselves."""
+        said = ""
+        for w, found in self.doc.get("rates", {}).items():
+            for s, rate in found.items():
+                said += f"Within the products of {w}, {s} reaches {rate:.0f} GFLOP/s"
+                if self.peak:
+                    reached, wanted = rate / self.peak, PRODUCTS.get(w)
+                    met = "" if wanted is None else f", to reach {wanted:.0%}"
+                    said += f", {reached:.0%} of the peak{met}"
+                said += ". "
+        return said.strip()
 
     def agreement(self) -> str:
         """Whether the systems compute the same, and how steady the rounds were."""

@@ -115,6 +115,17 @@ def peak(systems: Iterable[str], settings: Settings) -> dict[str, dict[str, floa
     return found
 
 
+def rates(workload: str, systems: Iterable[str], settings: Settings) -> dict[str, float]:
+    """GFLOP/s within the products of a workload, of the systems that can tell."""
+    found: dict[str, float] = {}
+    for system in [s for s in systems if base(s) == "adjoint"]:
+        result = measured("rate", system, workload, settings)
+        say(f"{workload} products {system}: {result}")
+        if "gflops" in result:
+            found[system] = result["gflops"]
+    return found
+
+
 def cells(workload: str, systems: Iterable[str], settings: Settings) -> dict[str, dict[str, Any]]:
     """Each system on a workload, summarised over the rounds."""
     found: dict[str, list[dict[str, Any]]] = {s: [] for s in systems if supported(s, workload)}

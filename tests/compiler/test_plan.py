@@ -90,7 +90,7 @@ def test_what_is_kept_has_its_layer_and_line() -> None:
 
 def test_without_a_backward_pass_all_is_forward() -> None:
     own = Step()
-    found = ad.plan(lambda x: own.model(x), X)
+    found = ad.plan(own.model, X)
     assert found.forward.flops > 0
     assert found.backward.flops == found.update.flops == found.gradient_bytes == 0
     assert found.kept == ()

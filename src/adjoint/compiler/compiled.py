@@ -7,20 +7,23 @@ import functools
 import operator
 import sys
 import threading
+import warnings
 from collections.abc import Callable
 from time import perf_counter
 from typing import Any, overload
 
 import numpy as np
 
+from adjoint.backends.interpreter import NOT_FINITE
 from adjoint.compiler.executors import executor
-from adjoint.compiler.names import output_names
+from adjoint.compiler.names import input_names, output_names
+from adjoint.compiler.nonfinite import NonFinite, Replay, watched
 from adjoint.compiler.report import Report
 from adjoint.compiler.staged import Staged, stage_call
 from adjoint.compiler.verification import Verifier
 from adjoint.core.bind import lift, make
 from adjoint.core.capture import CHANGES
-from adjoint.core.errors import ArgumentError
+from adjoint.core.errors import ArgumentError, NonFiniteWarning
 from adjoint.core.graph import Handle, Node, leaf, next_seq
 from adjoint.core.program import evaluate
 from adjoint.core.tree import Structure, flatten
@@ -74,6 +77,7 @@ class Compiled:
         self.memory = memory
         self.verify = verify
         self.recompilations: list[str] = []
+        self._nonfinite: NonFinite | None = None
         self._programs: dict[Any, list[Specialisation]] = {}
         self._lock = threading.RLock()
         self._last: Specialisation | None = None
@@ -87,6 +91,36 @@ class Compiled:
                 if out is not MISS:
                     return out
             return self._slow(args, kwargs)
+
+    @property
+    def nonfinite(self) -> NonFinite | None:
+        """Where the first NaN or infinity came from that a training step has yielded, or None.
+
+        A step that calls ``backward`` looks at its small results, such as the loss, and at its
+        gradients (at some elements of large ones) before it changes anything. The first time that
+        one is not finite, the origin is found with the interpreter, noted here, and said in a
+        `NonFiniteWarning`; the step ends as it would have. From then on nothing is looked at, until
+        this is set to None.
+        """
+        return self._nonfinite
+
+    @nonfinite.setter
+    def nonfinite(self, value: None) -> None:
+        with self._lock:
+            self._nonfinite = value
+            self._arm(value is None)
+
+    def _arm(self, on: bool) -> None:
+        for programs in self._programs.values():
+            for program in programs:
+                program.program.arm(on)
+
+    def _found(self, origin: NonFinite) -> None:
+        """Note the origin of what is not finite, once, and warn."""
+        self._arm(False)
+        if self._nonfinite is None:
+            self._nonfinite = origin
+            warnings.warn(f"{self.__name__}: {origin}", NonFiniteWarning, stacklevel=6)
 
     def report(self, *args: Any, **kwargs: Any) -> Report:
         """What the machine code does: kernels with their lines, times and rates, and its memory.
@@ -206,6 +240,7 @@ class Specialisation:
         types = [s[0] for s in spec if not isinstance(s, Static)]
         tracked = [s[1] for s in spec if not isinstance(s, Static)]
         self.spec = spec
+        self.structure = structure
         rebuild = _with_static(structure, spec)
         begin = perf_counter()
         self.staged: Staged = stage_call(owner.f, rebuild, types, tracked)
@@ -222,7 +257,12 @@ class Specialisation:
         begin = perf_counter()
         self.graph = optimise(staged.graph)
         self.seconds["passes"] = perf_counter() - begin
-        self.program: Any = executor(owner.backend, self.graph, self.donated, staged.arguments)
+        n_gradients = sum(on for _, on in staged.graded)
+        self.watched = watched(self.graph.out_types, staged.results, n_gradients, staged.swept)
+        self.program: Any = executor(
+            owner.backend, self.graph, self.donated, staged.arguments, self.watched
+        )
+        self.program.arm(owner.nonfinite is None)
         self.result_types = [node.type for node in staged.graph.outputs[: staged.results]]
         self.result_shapes = [(t.shape, t.dtype) for t in self.result_types]
         self.out_types = [node.type for node in staged.graph.outputs]
@@ -254,6 +294,7 @@ class Specialisation:
         self.single = structure_is_leaf(staged.structure)
         self.name = getattr(owner.f, "__name__", type(owner.f).__name__)
         self.backend = owner.backend
+        self.found = owner._found
         self.changes = CHANGES[0]
         self.ready = False  # whether the block holds the state that the last call left
         self.held: list[Any] = []  # arrays whose addresses the block holds
@@ -367,8 +408,12 @@ class Specialisation:
         self.ready = self.ready and not self.read_gradients
         results = [np.empty(t.shape, t.dtype) for t in self.result_types]
         gradients = [np.empty(t.shape, t.dtype) for t in self.gradient_types]
-        if not self.execute([*arrays, *held, *results, *self.owned, *gradients]):
-            self._complain([*arrays, *held])
+        outputs = [*results, *self.owned, *gradients]
+        if not self.execute([*arrays, *held, *outputs]):
+            if self.program.code != NOT_FINITE:
+                self._complain([*arrays, *held])
+            self._find_origin([*arrays, *held], outputs)
+        del outputs
         for k, (slot, g) in enumerate(zip(self.graded, gradients, strict=True)):
             slot.grad = self.gradients[k] = make(g, leaf(g))
         for slot in self.cleared:
@@ -394,6 +439,18 @@ class Specialisation:
         """Raise what the interpreter raises on these inputs, with the user's line."""
         evaluate(self.graph, [make(a, leaf(a)) for a in arrays])
         raise AssertionError("the program left early, and the interpreter finds nothing wrong")
+
+    def _find_origin(self, inputs: list[Any], outputs: list[Any]) -> None:
+        """Compute the call operation by operation, and say where what is not finite came from."""
+        replay = Replay(self.staged.graph, inputs)
+        bad = [k for k in self.watched if not np.isfinite(replay.outputs[k]).all()]
+        for target, value in zip(outputs, replay.outputs, strict=True):
+            target[...] = value
+        if bad:
+            named = iter(self.structure.paths())
+            paths = [p for p, s in zip(named, self.spec, strict=True) if not isinstance(s, Static)]
+            names = input_names(self.staged, paths)
+            self.found(replay.origin(bad[0], output_names(self.staged)[bad[0]], names))
 
     def _own(self) -> None:
         """See that assigned tensors lie in memory that nobody else looks at."""

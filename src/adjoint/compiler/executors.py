@@ -12,8 +12,21 @@ from adjoint.core.program import Graph
 Executor = Callable[[Sequence[Any]], bool]
 
 
-def executor(backend: str, graph: Graph, donated: dict[int, int], arguments: int) -> Executor:
+def executor(
+    backend: str,
+    graph: Graph,
+    donated: dict[int, int],
+    arguments: int,
+    watched: Sequence[int] = (),
+) -> Executor:
     """What runs a graph on the arrays of all inputs and outputs.
+
+    Args:
+        backend: ``"auto"``, ``"llvm"`` or ``"numpy"``.
+        graph: what to compute.
+        donated: for an input, the output that may take its place in memory.
+        arguments: how many inputs are other arrays in each call.
+        watched: outputs that are looked at before anything changes: whether they are finite.
 
     Raises:
         ArgumentError: if there is no such back end.
@@ -21,7 +34,7 @@ def executor(backend: str, graph: Graph, donated: dict[int, int], arguments: int
     if backend not in ("auto", "llvm", "numpy"):
         raise ArgumentError(f"compile: backend must be 'auto', 'llvm' or 'numpy', got {backend!r}")
     if backend == "numpy":
-        return Interpreter(graph)
+        return Interpreter(graph, watched)
     from adjoint.backends.llvm.program import Program  # noqa: PLC0415  # late: it loads llvmlite
 
-    return Program(graph, donated, arguments)
+    return Program(graph, donated, arguments, watched=watched)

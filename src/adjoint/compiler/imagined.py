@@ -56,6 +56,7 @@ class Imagined:
         arguments: how many inputs are arguments.
         results: how many outputs belong to the result.
         gradients: how many outputs are gradients.
+        swept: whether there was a backward pass.
     """
 
     graph: Graph
@@ -63,6 +64,7 @@ class Imagined:
     arguments: int
     results: int
     gradients: int
+    swept: bool
 
 
 def imagine(
@@ -113,7 +115,7 @@ def imagine(
     }
     first = len(outs) + len(held)
     donated |= {position[old]: first + k for k, (old, _) in enumerate(state) if old is not None}
-    return Imagined(graph, donated, len(arguments), len(outs), len(gradients))
+    return Imagined(graph, donated, len(arguments), len(outs), len(gradients), bool(capture.sweeps))
 
 
 def _made(roots: Iterable[Node], given: list[Node], since: int) -> list[Node]:

@@ -237,7 +237,8 @@ def measured(
         changed.append(i)
     native = hasattr(program, "arena_size")
     if native:
-        separate = type(program)(graph, donated, separate=True)
+        separate = type(program)(graph, donated, separate=True, watched=program.watched)
+        separate.arm(False)
         kernels = native_kernels(separate, [*arrays, *outs], changed, source)
         live, arena = separate.alive(), program.arena_size
         cached = program.library.cached

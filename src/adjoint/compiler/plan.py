@@ -8,6 +8,7 @@ from typing import Any
 
 from adjoint.compiler.imagined import Imagined, imagine
 from adjoint.compiler.kept import Kept, kept_values
+from adjoint.compiler.nonfinite import watched
 from adjoint.compiler.phases import PHASES, phases
 from adjoint.compiler.table import clipped, count, plot, share, size, table
 from adjoint.core.bind import lift
@@ -261,7 +262,8 @@ def planned(staged: Imagined, name: str) -> Plan:
     from adjoint.backends.llvm.reasons import why_interpreted  # noqa: PLC0415
 
     graph = optimise(staged.graph)
-    where = Arrangement(graph, staged.donated)
+    seen = watched(graph.out_types, staged.results, staged.gradients, staged.swept)
+    where = Arrangement(graph, staged.donated, watched=seen)
     phase = phases(graph, where.grouping)
     parts = [[0, 0, 0, 0] for _ in PHASES]
     for node in graph.nodes:

@@ -33,6 +33,7 @@ class Staged:
         results: how many outputs belong to the result.
         assigned: the tensors that are assigned to.
         graded: slots whose gradient is set; False for one that ends with none.
+        swept: whether there was a backward pass.
         relied: attributes that the program is made for: owner, name, value.
     """
 
@@ -44,6 +45,7 @@ class Staged:
     results: int
     assigned: list[Handle]
     graded: list[tuple[Slot, bool]]
+    swept: bool
     relied: list[tuple[Any, str, Any]]
 
 
@@ -91,5 +93,6 @@ def stage_call(
         len(outs),
         [x for x, _, _ in assigned],
         [(slot, g is not None) for slot, g in graded],
+        bool(capture.sweeps),
         list(capture.relied.values()),
     )

@@ -50,6 +50,10 @@ class VerificationError(AdjointError, RuntimeError):
     """Machine code has computed something else than the interpreter: a fault of the library."""
 
 
+class NonFiniteWarning(RuntimeWarning):
+    """A compiled training step has yielded a NaN or an infinity; the message names its origin."""
+
+
 class GraphError(AdjointError, ValueError):
     """A graph, or the text of one, does not hold together."""
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from adjoint.core.program import Graph
 from adjoint.core.verify import verify
+from adjoint.passes.attention import attention
 from adjoint.passes.broadcast import BROADCAST
 from adjoint.passes.contract import CONTRACT
 from adjoint.passes.cse import Pool
@@ -55,6 +56,9 @@ def optimise(graph: Graph, check: bool = False, recompute: bool = False) -> Grap
         if graph is before:
             break
         graph = _settled(dce(graph), check)
+    graph = attention(graph)
+    if check:
+        verify(graph)
     return graph
 
 

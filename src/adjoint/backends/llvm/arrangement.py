@@ -23,6 +23,8 @@ from adjoint.passes.memory import Life, aligned, arrange
 
 FIRST = 3
 """Slots before those of values: the address of the arena, of the table of `watch`, its length."""
+COPIED = 1 << 20
+"""Bytes up to which a value is copied at the end, rather than changed before results are seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ class Arrangement:
         graph: what to compute.
         donated: for an input, the output that may take its place in memory.
         views: how inputs lie that are not in order.
+        watched: outputs that are looked at before anything changes: small ones come before that.
 
     Attributes:
         grouping: the groups.
@@ -69,8 +72,10 @@ class Arrangement:
         graph: Graph,
         donated: dict[int, int] | None = None,
         views: Mapping[Node, View] | None = None,
+        watched: Sequence[int] = (),
     ) -> None:
         self.graph = graph
+        self.watched = watched
         self.grouping = Grouping(graph, fits, views)
         self.donated = donated or {}
         bases = self._bases()
@@ -110,6 +115,10 @@ class Arrangement:
             if (g.kind != "loop" and g.plan is None) or indices(g, self.grouping)
         ]
         self.risky = max(risky, default=-1)
+        homes = self.grouping.home
+        seen = [self.grouping.outputs[k] for k in self.watched]
+        at = (homes[x].position for x in seen if x.size == 1 and x in homes)
+        self.careful = max(at, default=-1)
         self._place_outputs()
         self._place_rest()
 
@@ -190,6 +199,8 @@ class Arrangement:
         home = self.grouping.home.get(new)
         if home is None or home.position < self.risky:
             return False
+        if home.position <= self.careful and self.bytes_of(new) <= COPIED:
+            return False
         if home.kind != "loop":
             view = getattr(home.plan, "replaces", None)
             own = view is not None and view.base is old
@@ -200,6 +211,16 @@ class Arrangement:
             if group is home and (home.reduced or not self._in_step(group, old)):
                 return False
         return True
+
+    def first_change(self) -> int:
+        """Position of the first group that changes an input in place; behind the last if none."""
+        inputs = set(self._slots.values())
+        homes = [
+            self.grouping.home[base].position
+            for k, base in enumerate(self.grouping.outputs)
+            if k in self.donated.values() and self.places[base].slot in inputs
+        ]
+        return min(homes, default=len(self.grouping.groups))
 
     def _in_step(self, group: Group, old: Node) -> bool:
         """Whether a group reads an input only where it stands."""

@@ -216,7 +216,8 @@ class Writer:
         nest.inner.ret_void()
 
     def _type(self, i: int) -> Any:
-        return ll(self.it.operands[i].base.dtype)  # type: ignore[arg-type]
+        dtype: Any = self.it.operands[i].base.dtype
+        return ll(dtype)
 
     def _further(self, pointer: Any, t: Any, by: Any) -> Any:
         return self.nest.inner.gep(pointer, [by], source_etype=t)

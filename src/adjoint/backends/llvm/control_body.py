@@ -109,9 +109,9 @@ class Body(Lowering):
         array = np.ascontiguousarray(self.grouping.constants[node])
         data = bytearray(array.tobytes())
         kind = ir.ArrayType(ir.IntType(8), len(data))
-        held = ir.GlobalVariable(self.module, kind, self.name())
+        held: Any = ir.GlobalVariable(self.module, kind, self.name())
         held.linkage, held.global_constant, held.align = "internal", True, 64
-        held.initializer = ir.Constant(kind, data)  # type: ignore[assignment]
+        held.initializer = ir.Constant(kind, data)
         return held
 
 

@@ -62,7 +62,8 @@ class Packed:
     @property
     def element(self) -> Any:
         """The type of a number."""
-        return ll(self.plan.out.view.base.dtype)  # type: ignore[arg-type]
+        dtype: Any = self.plan.out.view.base.dtype
+        return ll(dtype)
 
     @property
     def size(self) -> int:
@@ -114,14 +115,11 @@ def pack(lowering: Lowering, it: Packed, source: Any, target: Any) -> None:
     x, out, begin, end = function.args
     down, across = (1, it.plan.y.lead) if it.plan.y.transposed else (it.plan.y.lead, 1)
     nest = Nest(function)
-    panel = nest.open(begin, end)
+    unit = nest.open(begin, end)  # a row of a panel
     b = nest.inner
-    base = b.mul(panel, index(it.plan.k * it.width), flags=("nsw",))
-    first = b.mul(panel, index(it.width), flags=("nsw",))
-    row = nest.open(index(0), index(it.plan.k))
-    b = nest.inner
-    start = b.add(base, b.mul(row, index(it.width), flags=("nsw",)), flags=("nsw",))
-    inside = b.mul(row, index(down), flags=("nsw",))
+    first = b.mul(b.udiv(unit, index(it.plan.k)), index(it.width), flags=("nsw",))
+    inside = b.mul(b.urem(unit, index(it.plan.k)), index(down), flags=("nsw",))
+    start = b.mul(unit, index(it.width), flags=("nsw",))
     there = b.sub(index(it.plan.n), first, flags=("nsw",))
     there = b.select(b.icmp_signed("<", there, index(it.width)), there, index(it.width))
     lane = nest.open(index(0), there)
@@ -136,7 +134,7 @@ def pack(lowering: Lowering, it: Packed, source: Any, target: Any) -> None:
     while nest.depth:
         nest.close()
     nest.inner.ret_void()
-    lowering.launch(function, [source, target], it.panels, it.plan.k * it.width)
+    lowering.launch(function, [source, target], it.panels * it.plan.k, it.width)
 
 
 # -- the product -----------------------------------------------------------------------------------
@@ -234,7 +232,7 @@ def _tile(body: Body, it: Packed, height: int) -> Any:
     x, panel, out, lead = function.args
     down, along = (1, it.plan.x.lead) if it.plan.x.transposed else (it.plan.x.lead, 1)
     entry, loop, done = (function.append_basic_block(name) for name in ("entry", "loop", "done"))
-    b = ir.IRBuilder(entry)
+    b: Any = ir.IRBuilder(entry)
     b.branch(loop)
     b.position_at_end(loop)
     k = b.phi(I64)

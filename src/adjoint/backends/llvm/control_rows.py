@@ -79,7 +79,8 @@ class Part:
             if axis >= len(shape) or shape[axis] != self.size:
                 raise Mixed
             shape[axis] = self.rows
-        return Type(tuple(shape), node.dtype)  # type: ignore[arg-type]
+        dtype: Any = node.dtype
+        return Type(tuple(shape), dtype)
 
     def _rule(self, node: Node) -> tuple[Any, int | None]:
         """The operation in the part, and the axis of its result."""
@@ -136,13 +137,14 @@ def parted(graph: Graph, size: int, rows: int, axes: dict[Node, int]) -> Part | 
         try:
             return Part(graph, size, rows, known)
         except Mixed as mixed:
-            node = mixed.node
-            free = node is not None and node not in known
-            if not free or not (node.op is None or isinstance(node.op, Expand)):  # type: ignore[union-attr]
+            node: Any = mixed.node
+            if node is None or node in known:
                 return None
-            if node.op is not None and mixed.axis not in node.op.axes:  # type: ignore[union-attr]
+            if node.op is not None and not (
+                isinstance(node.op, Expand) and mixed.axis in node.op.axes
+            ):
                 return None
-            known[node] = mixed.axis  # type: ignore[index]
+            known[node] = mixed.axis
     return None
 
 
@@ -174,7 +176,8 @@ Rule = Callable[[Part, Node, Sequence[Node]], tuple[Any, int | None]]
 
 def _contract(part: Part, node: Node, xs: Sequence[Node]) -> tuple[Any, int | None]:
     *operands, out = split(node.op.spec)
-    letters = {spec[part.at[x]] for x, spec in zip(xs, operands, strict=True) if part.lies(x)}  # type: ignore[index]
+    axes = zip(map(part.at.get, xs), operands, strict=True)
+    letters = {spec[axis] for axis, spec in axes if axis is not None}
     (letter,) = letters if len(letters) == 1 else ("",)
     if not letter or letter not in out:
         raise Mixed
@@ -210,7 +213,7 @@ def _permute(part: Part, node: Node, xs: Sequence[Node]) -> tuple[Any, int | Non
 
 def _expand(part: Part, node: Node, xs: Sequence[Node]) -> tuple[Any, int | None]:
     kept = [a for a in range(len(node.op.shape)) if a not in node.op.axes]
-    axis = kept[part.at[xs[0]]]  # type: ignore[index]
+    axis = kept[part.at[xs[0]] or 0]
     return Expand(part.changed(node.op.shape, axis), node.op.axes), axis
 
 

@@ -1,7 +1,7 @@
 """Convolution image by image: the forward pass, and the gradient of the input.
 
-The kernel is brought into the order in which tiles need it, once. Then each worker takes images, and
-blocks of channels of the result, in one of two ways:
+The kernel is brought into the order in which tiles need it, once. Then each worker takes images,
+and blocks of channels of the result, in one of two ways:
 
 - *collecting*: points are pixels of the result, and a tile sums over all that they meet, in an
   image that was copied between zeros if there is padding;

@@ -35,7 +35,7 @@ from adjoint.backends.llvm.convolution_tile import (
     times,
     transposer,
 )
-from adjoint.backends.llvm.layout import steps
+from adjoint.backends.llvm.layout import Ints, steps
 from adjoint.backends.llvm.nest import I8, Nest, index
 from adjoint.passes.memory import aligned
 
@@ -148,9 +148,8 @@ def fits(it: Problem) -> bool:
 
 
 def _kernel(program: Any, plan: Sums) -> Any:
-    """The sums of parts of the images."""
+    """The sums of parts of the images: a unit is a part."""
     it = plan.it
-    t = plan.tile.type
     function = kernel_function(program, 3)
     x, y, scratch, begin, end = function.args
     nest = Nest(function)
@@ -170,47 +169,64 @@ def _kernel(program: Any, plan: Sums) -> Any:
     b = nest.inner
     count = least(b, b.sub(high, first), index(most))
     image, apart, points, space = _images(nest, plan, x, padded, first, count)
-    cotangent = at(nest.inner, y, times(nest.inner, first, plan.y.other), t)
+    cotangent = at(nest.inner, y, times(nest.inner, first, plan.y.other), plan.tile.type)
     row = nest.open(index(0), index(it.axes[0].kernel), height)
     b = nest.inner
     rows = least(b, b.sub(index(it.axes[0].kernel), row), index(height))
-    step = steps_of(plan, space)
-    start = at(b, image, plus(b, index(step[0][1]), times(b, row, step[0][0])), t)
-    levels: list[Any] = [(count, apart)] if most > 1 else []
-    levels.append((it.axes[0].kernel if most > 1 or height >= it.axes[0].kernel else rows, step[0][0]))
-    for (walk, _), axis in zip(step[1:], it.axes[1:], strict=True):
-        levels.append((axis.kernel, walk))
-    start = at(b, start, sum(shift for _, shift in step[1:]), t)
+    start, levels = _pixels(b, plan, image, space, row, rows)
+    if most > 1:
+        levels.insert(0, (count, apart))
     block = nest.open(index(0), index(plan.blocks))
     _transpose(program, nest, plan, cotangent, panel, block, count, row, rows)
-    k = nest.open(index(0), index(plan.points), plan.tile.width)
-    b = nest.inner
-    places = addresses(b, plan.tile, start, k, plan.points, points)
-    found = accumulate(nest, plan.tile, places, panel, levels)
-    b = nest.inner
-    number = plus(b, times(b, block, plan.rows), k)
-    keep(b, plan.tile, found, at(b, sums, times(b, number, plan.tile.block), t), add=True)
+    _tiles(nest, plan, start, points, levels, panel, sums, block)
     while nest.depth:
         close(nest)
     nest.inner.ret_void()
     return function
 
 
-def steps_of(plan: Sums, space: Any) -> list[tuple[int, int]]:
-    """For each axis the image's stride from one pixel to the next, and where the first pixel is."""
-    out: list[tuple[int, int]] = []
+def _tiles(
+    nest: Nest,
+    plan: Sums,
+    start: Any,
+    points: Dims,
+    levels: Any,
+    panel: Any,
+    sums: Any,
+    block: Any,
+) -> None:
+    """Every tile of a block of channels goes over a chunk of pixels."""
+    k = nest.open(index(0), index(plan.points), plan.tile.width)
+    places = addresses(nest.inner, plan.tile, start, k, plan.points, points)
+    found = accumulate(nest, plan.tile, places, panel, levels)
+    b = nest.inner
+    number = plus(b, times(b, block, plan.rows), k)
+    there = at(b, sums, times(b, number, plan.tile.block), plan.tile.type)
+    keep(b, plan.tile, found, there, add=True)
+    close(nest)
+
+
+def _pixels(
+    b: Any, plan: Sums, image: Any, space: Ints, row: Any, rows: Any
+) -> tuple[Any, list[tuple[Any, int]]]:
+    """Where in the image the pixels of a chunk begin, and the axes on which they lie."""
+    levels: list[tuple[Any, int]] = []
+    first = 0
     for axis, stride in zip(plan.it.axes, space, strict=True):
         step = axis.step * stride
         if plan.it.flip:  # the kernel is read from its end, the image then too
-            out.append((-step, (axis.kernel - 1) * step))
-        else:
-            out.append((step, 0))
-    return out
+            first += (axis.kernel - 1) * step
+            step = -step
+        levels.append((axis.kernel, step))
+    shift = plus(b, index(first), times(b, row, levels[0][1]))
+    if plan.chunk[1] < plan.it.axes[0].kernel:
+        levels[0] = rows, levels[0][1]
+    return at(b, image, shift, plan.tile.type), levels
 
 
 def _images(
     nest: Nest, plan: Sums, x: Any, padded: Any, first: Any, count: Any
-) -> tuple[Any, int, Dims, Any]:
+) -> tuple[Any, int, Dims, Ints]:
     """Bring a chunk's images.
 
     Returns:
@@ -222,9 +238,7 @@ def _images(
     b = nest.inner
     source = at(b, x, times(b, b.add(first, i), plan.x.other), t)
     target = at(b, padded, times(b, i, size), t)
-    image, channels, space = bring(
-        nest, it, source, target, plan.x.own, plan.x.space, it.images
-    )
+    image, channels, space = bring(nest, it, source, target, plan.x.own, plan.x.space, it.images)
     if it.padded:
         close(nest)
         image = padded

@@ -70,7 +70,7 @@ def tile_for(dtype: DType, channels: int, points: int) -> Tile:
     best: tuple[float, Tile] | None = None
     for vectors in (1, 2, 4):
         most = min((registers - vectors - 2) // vectors, 12)
-        if vectors == 4 and registers < 32 or vectors > 1 and most < 4:
+        if vectors > 1 and most < 4:
             continue
         blocks = -(-channels // (lanes * vectors))
         for width in range(min(4, most), most + 1):
@@ -271,7 +271,9 @@ def accumulate(
     nothing = ir.Constant(v, ir.Undefined)
     for k, step in enumerate(steps):
         rows = [
-            b.load(at(b, here, k * tile.block + j * tile.lanes, t), typ=v, align=tile.dtype.itemsize)
+            b.load(
+                at(b, here, k * tile.block + j * tile.lanes, t), typ=v, align=tile.dtype.itemsize
+            )
             for j in range(tile.vectors)
         ]
         for p, cells in zip(moved, sums, strict=True):

@@ -118,7 +118,7 @@ class Extent:
         )
         return values, index_, step
 
-    def _walks(self, node: Node) -> Iterator[Ints]:
+    def walks(self, node: Node) -> Iterator[Ints]:
         """How a member walks through its operands."""
         if isinstance(node.op, GATHERS):
             yield from self.gathered(node)[:2]
@@ -134,7 +134,7 @@ class Extent:
             kept = iter(steps(self.group.row))
             walks.add(tuple(0 if a in reduced else next(kept) for a in range(len(domain))))
         for node in self.members:
-            walks.update(self._walks(node))
+            walks.update(self.walks(node))
         sizes: list[int] = []
         last: list[int] = []  # for each new axis, the old axis whose stride it has
         for a, n in enumerate(domain):

@@ -14,8 +14,8 @@ from typing import Any
 from llvmlite import ir
 
 from adjoint.backends.llvm.arrangement import Place
-from adjoint.backends.llvm.extent import extent_of
-from adjoint.backends.llvm.groups import Group, Grouping
+from adjoint.backends.llvm.extent import Extent, extent_of
+from adjoint.backends.llvm.groups import GATHERS, Group, Grouping
 from adjoint.backends.llvm.kinds import KINDS
 from adjoint.backends.llvm.layout import View
 from adjoint.backends.llvm.loops import LoopKernel
@@ -106,8 +106,8 @@ class Lowering:
         b = self.builder()
         pointer = self.pointer(self.places[view.base])
         if view.offset:
-            t = ll(view.base.dtype)  # type: ignore[arg-type]
-            pointer = b.gep(pointer, [index(view.offset)], source_etype=t)
+            dtype: Any = view.base.dtype
+            pointer = b.gep(pointer, [index(view.offset)], source_etype=ll(dtype))
         return pointer
 
     def copy(self, target: Any, source: Any, size: int) -> None:
@@ -133,19 +133,19 @@ class Lowering:
         for base in bases:
             places.setdefault(self.places[base], len(places))
         parameters = {base: places[self.places[base]] for base in bases}
-        key = signature(group, self.grouping, parameters)
+        extent = extent_of(group, self.grouping)
+        key = signature(extent, parameters)
         loops = self.shared.loops
         kernel = loops.get(key)
         if kernel is None:
-            extent = extent_of(group, self.grouping)
             kernel = LoopKernel(self.module, self.name(), extent, parameters)
             loops[key] = kernel
         pointers = [self.pointer(place) for place in places]
         if kernel.finish is not None:
             pointers.append(self.scratch(group))
-        self.launch(kernel.function, pointers, kernel.units, kernel.work)
+        self.launch(kernel.function, pointers, extent.units, extent.work)
         if kernel.finish is not None:
-            rows = kernel.units // kernel.extent.parts
+            rows = extent.units // extent.parts
             self.builder().call(kernel.finish, [*pointers, index(0), index(rows)])
 
     def launch(self, function: Any, pointers: Sequence[Any], units: int, work: int) -> None:
@@ -183,21 +183,32 @@ class Lowering:
         return wrapper
 
 
-def signature(group: Group, grouping: Grouping, parameters: dict[Node, int]) -> Any:
-    """What a kernel depends on: groups with the same signature share one function."""
+def signature(extent: Extent, parameters: dict[Node, int]) -> Any:
+    """What a kernel depends on: groups with the same signature share one function.
+
+    Along a single axis of which nothing is reduced it does not depend on the size.
+    """
+    group, grouping = extent.group, extent.grouping
     number = {node: k for k, node in enumerate(group.members)}
     members: list[Any] = []
     for node in group.members:
+        walks = iter(extent.walks(node))
         operands: list[Any] = []
         for x in grouping.operands(node):
             if not isinstance(x, View):
                 operands.append((type(x), repr(x)))
-            elif x.base in number:
-                operands.append((number[x.base], x.shape, x.strides))
+                continue
+            walk = extent.collapsed(next(walks))
+            if x.base in number:
+                operands.append((number[x.base], walk))
+            elif (known := grouping.literal(x)) is not None:
+                operands.append(("literal", x.base.dtype, repr(known)))
             else:
-                known = grouping.literal(x)
-                where = parameters.get(x.base) if known is None else repr(known)
-                operands.append((where, x.base.dtype, x.shape, x.strides, x.offset))
-        members.append((node.op, node.shape, node.dtype, tuple(operands)))
+                operands.append((parameters[x.base], x.base.dtype, walk, x.offset, x.shape))
+                if extent.flat and not isinstance(node.op, GATHERS):
+                    operands[-1] = operands[-1][:-1]
+        shape = () if extent.flat else node.shape
+        members.append((node.op, shape, node.dtype, tuple(operands)))
     stored = tuple((number[node], parameters[node]) for node in group.stored)
-    return group.domain, group.reduced, tuple(members), stored
+    sizes = None if extent.flat else (group.domain, group.reduced, extent.sizes)
+    return sizes, tuple(members), stored

@@ -207,7 +207,10 @@ class _Writer:
             at_windows = plus(b, at_windows, times(b, p, windows.space[a]))
             at_places = plus(b, at_places, times(b, p, it.places.space[a]))
         shifts = [
-            sum(k * axis.dilation * s for k, axis, s in zip(which, it.axes, image.space, strict=True))
+            sum(
+                k * axis.dilation * s
+                for k, axis, s in zip(which, it.axes, image.space, strict=True)
+            )
             for which in np.ndindex(*(axis.kernel for axis in it.axes))
         ]
         if put:

@@ -15,16 +15,20 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
+from adjoint.backends.interpreter import NOT_FINITE
 from adjoint.backends.llvm import blas, build, watch
 from adjoint.backends.llvm.arrangement import FIRST, Arrangement, Place
+from adjoint.backends.llvm.finite import checkable, not_finite, walks
 from adjoint.backends.llvm.groups import Group
 from adjoint.backends.llvm.indices import indices, out_of_range
 from adjoint.backends.llvm.layout import View
 from adjoint.backends.llvm.lowering import Lowering, Shared
-from adjoint.backends.llvm.nest import I8, I64, PTR, index
+from adjoint.backends.llvm.nest import I1, I8, I64, PTR, index
 from adjoint.core.graph import Handle, Pick, Slot
 from adjoint.core.program import Graph
 
+BRIEF = 1 << 22
+"""Operations of a program whose loops are short enough to be unrolled."""
 NATIVE = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)
 """The class of native stretches."""
 
@@ -37,9 +41,11 @@ class Program(Lowering, Arrangement):
         donated: for an input, the output that may take its place in memory.
         arguments: how many inputs are other arrays in each call.
         separate: each group as a call of its own, so that it can be timed.
+        watched: outputs that are looked at before anything changes; see `arm`.
 
     Attributes:
         seconds: what each stage of making it took.
+        code: why the last call left early; `NOT_FINITE` if a watched output is not finite.
     """
 
     def __init__(
@@ -48,20 +54,23 @@ class Program(Lowering, Arrangement):
         donated: dict[int, int] | None = None,
         arguments: int = 0,
         separate: bool = False,
+        watched: Sequence[int] = (),
     ) -> None:
         blas.install()
         self.separate = separate
         begin = perf_counter()
-        super().__init__(graph, donated)
+        super().__init__(graph, donated, watched=watched)
         self.seconds = {"plan": perf_counter() - begin}
         constants = self.used_constants
         self.constants = [np.asarray(self.grouping.constants[n], order="C") for n in constants]
         self.arena = np.empty(self.arena_size + 64, np.uint8)
         self.arguments = arguments if watch.usable() else 0
         end = self.first_output + len(graph.outputs)
-        self.block = (ctypes.c_int64 * (end + self.arguments))()
+        self.block = (ctypes.c_int64 * (end + self.arguments + 1))()
+        self.arm(True)
         for k in range(self.arguments):
             self.block[end + k] = id(graph.inputs[k].dtype)
+        self.code = 0
         self.watch([])
         address = self.arena.ctypes.data
         self.shift = -address % 64
@@ -77,9 +86,13 @@ class Program(Lowering, Arrangement):
         self.owners: list[Group] = []  # of the stretches, where each group has its own
         self.shared = Shared()
         self.checked: set[tuple[View, int]] = set()
+        self.looks: dict[Any, Any] = {}
         self.stretches: list[Any] = []
         self._main: Any = None
+        first_change = self.first_change()
         for group in self.grouping.groups:
+            if group.position == first_change:
+                self._look(first_change)
             self._check(group)
             if group.kind == "loop" or group.plan is not None:
                 self.lower(group)
@@ -88,13 +101,16 @@ class Program(Lowering, Arrangement):
             if self.separate:
                 self._finish()
                 self.owners += [group] * (len(self.stretches) - len(self.owners))
+        if first_change == len(self.grouping.groups):
+            self._look(first_change)
         for source, target, size in self.moves:
             self.copy(self.pointer(target), self.pointer(source), size)
         self._finish()
         text = str(self.module)
         self.seconds["code"] = perf_counter() - begin
         begin = perf_counter()
-        self.library = build.library(text)
+        effort = 3 if self.graph.flops() < BRIEF else 2
+        self.library = build.library(text, effort=effort)
         self.seconds["LLVM"] = perf_counter() - begin
         self.run = [
             self.library.function(s, ctypes.c_int64, ctypes.c_void_p) if isinstance(s, str) else s
@@ -183,6 +199,34 @@ class Program(Lowering, Arrangement):
             with b.if_then(bad, likely=False):
                 b.ret(index(1))
 
+    def arm(self, on: bool) -> None:
+        """Whether calls leave, before they have changed anything, where a result is not finite."""
+        self.block[len(self.block) - 1] = int(on)
+
+    def _look(self, position: int) -> None:
+        """Leave before anything is changed if a result that is there already is not finite."""
+        tests: list[tuple[Any, Any]] = []
+        for k in self.watched:
+            base = self.grouping.outputs[k]
+            home = self.grouping.home.get(base)
+            if home is None or home.position >= position or not checkable(base.dtype):
+                continue
+            for walk in walks(base.shape):
+                key = (walk, base.dtype)
+                if key not in self.looks:
+                    self.looks[key] = not_finite(self.module, self.name(), *key)
+                tests.append((self.looks[key], self.pointer(self.places[base])))
+        if not tests:
+            return
+        b = self.builder()
+        at = b.gep(b.function.args[0], [index(len(self.block) - 1)], source_etype=I64)
+        with b.if_then(b.icmp_signed("!=", b.load(at, typ=I64), index(0))):
+            bad = I1(0)
+            for test, pointer in tests:
+                bad = b.or_(bad, b.call(test, [pointer]))
+            with b.if_then(bad, likely=False):
+                b.ret(index(NOT_FINITE))
+
     # -- what the interpreter does -------------------------------------------------------------
 
     def _interpret(self, group: Group) -> None:
@@ -232,7 +276,8 @@ class Program(Lowering, Arrangement):
         """Run on the arrays of all inputs and outputs, which are contiguous.
 
         Returns:
-            Whether it came to the end; if not, an index is out of range, and nothing has changed.
+            Whether it came to the end; if not, nothing has changed: an index is out of range, or a
+            watched result is not finite.
         """
         block = self.block
         self.watch([])
@@ -240,7 +285,8 @@ class Program(Lowering, Arrangement):
             block[self.first_input + k] = id(array)
         for part in self.run:
             if part.__class__ is NATIVE:
-                if part(block):
+                self.code = part(block)
+                if self.code:
                     return False
             else:
                 part(arrays)
