@@ -81,6 +81,7 @@ def measure(args: argparse.Namespace, doc: dict[str, Any], save: Any) -> None:
             extra=args.extra_rounds,
             timeout=args.timeout,
         )
+        rounds.install_bytecode("adjoint")
         if not args.no_peak:
             doc["products"] = rounds.peak(args.systems, settings)
             rates = [rate for found in doc["products"].values() for rate in found.values()]

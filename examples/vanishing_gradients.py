@@ -17,7 +17,7 @@ import numpy as np
 import adjoint as ad
 from adjoint import nn
 
-DEPTH, WIDTH = 30, 48
+WIDTH = 48
 
 
 class Residual(nn.Module):
@@ -32,7 +32,7 @@ class Residual(nn.Module):
 
 
 def layer(kind):
-    """One of the thirty."""
+    """One of the layers in the middle, which differ from network to network."""
     linear = nn.Linear(WIDTH, WIDTH)
     if kind == "ReLU":
         nn.init.kaiming_normal_(linear.weight, nonlinearity="relu")
@@ -45,9 +45,9 @@ def layer(kind):
     return nn.Sequential(linear, nn.Sigmoid())
 
 
-def network(kind):
-    """Thirty layers, between one that takes the picture and one that says the digit."""
-    layers = [layer(kind) for _ in range(DEPTH)]
+def network(kind, depth):
+    """So many layers, between one that takes the picture and one that says the digit."""
+    layers = [layer(kind) for _ in range(depth)]
     return nn.Sequential(nn.Flatten(), nn.Linear(64, WIDTH), *layers, nn.Linear(WIDTH, 10))
 
 
@@ -58,17 +58,17 @@ def gradient_norms(model, images, labels):
     return [np.linalg.norm(g) for g in gradients]  # in float64: squares would underflow
 
 
-def main(epochs=15, seed=0):
+def main(epochs=15, depth=30, seed=0):
     """Train all four; print gradients at the beginning and accuracy at the end, and return both."""
     digits = ad.data.digits()
     train, test = ad.data.stratified_split(digits, [0.8, 0.2], digits.tree[1], seed=seed)
     images, labels = map(ad.tensor, test.take(np.arange(len(test))))
     batches = ad.data.DataLoader(train, batch_size=64, shuffle=True, drop_last=True, seed=seed)
-    print(f"{'':15}gradient of layer 1, of layer {DEPTH}   accuracy")
+    print(f"{'':15}gradient of layer 1, of layer {depth}   accuracy")
     found = {}
     for kind in ("sigmoid", "ReLU", "normalisation", "residual"):
         ad.random.seed(seed)
-        model = network(kind)
+        model = network(kind, depth)
         norms = gradient_norms(model, images, labels)
         optimizer = ad.optim.Adam(model.parameters(), lr=2e-3)
 
@@ -87,8 +87,8 @@ def main(epochs=15, seed=0):
         with ad.no_grad():
             said = ad.argmax(model(images), axis=1)
         accuracy = (said == labels).astype(ad.float32).mean().item()
-        print(f"{kind:15}{norms[1]:19.1e}{norms[DEPTH]:13.1e}{accuracy:11.1%}")
-        found[kind] = norms[1] / norms[DEPTH], accuracy
+        print(f"{kind:15}{norms[1]:19.1e}{norms[depth]:13.1e}{accuracy:11.1%}")
+        found[kind] = norms[1] / norms[depth], accuracy
     return found
 
 

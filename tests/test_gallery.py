@@ -53,7 +53,7 @@ def test_digits_perceptron() -> None:
 
 
 def test_digits_cnn() -> None:
-    assert run("digits_cnn", epochs=4) >= (0.985 if FULL else 0.95)
+    assert run("digits_cnn", epochs=3) >= (0.985 if FULL else 0.94)
 
 
 def test_table_classification() -> None:
@@ -68,13 +68,14 @@ def test_table_regression() -> None:
 
 def test_character_gpt() -> None:
     # pairs of neighbours take 3.35 bits, single characters 4.9; the text differs between Pythons
-    assert run("character_gpt", steps=20) < (2.9 if FULL else 4.9)
+    assert run("character_gpt", steps=20, letters=10) < (2.9 if FULL else 4.9)
 
 
 def test_lstm_series() -> None:
-    errors = run("lstm_series", steps=60)
-    assert errors["LSTM"] < (0.7 if FULL else 1.0) * errors["a cycle ago"]
-    assert errors["LSTM"] < errors["as it is"]
+    errors = run("lstm_series", steps=80)
+    assert errors["LSTM"] < 0.9 * errors["as it is"]
+    if FULL:
+        assert errors["LSTM"] < 0.7 * errors["a cycle ago"]
 
 
 def test_variational_autoencoder() -> None:
@@ -83,11 +84,11 @@ def test_variational_autoencoder() -> None:
 
 
 def test_diffusion_points() -> None:
-    assert run("diffusion_points", steps=400) < (0.01 if FULL else 0.1)
+    assert run("diffusion_points", steps=300) < (0.01 if FULL else 0.1)
 
 
 def test_adversarial_digits() -> None:
-    found = run("adversarial_digits", epochs=8)
+    found = run("adversarial_digits", epochs=6)
     plain, robust = found["pictures"], found["attacked pictures"]
     assert plain[0] >= 0.94
     assert robust[0] >= (0.94 if FULL else 0.85)
@@ -108,6 +109,7 @@ def test_exact_solution_of_burgers_equation() -> None:
     u_xx = (exact(x + h, t) - 2 * u + exact(x - h, t)) / h**2
     np.testing.assert_allclose(u_t + u * u_x, 0.05 * u_xx, atol=2e-4)
     np.testing.assert_allclose(exact(x, np.full(13, 1e-6)), -np.sin(np.pi * x), atol=1e-4)
+    print("the exact solution solves the equation")
 
 
 def test_neural_ode() -> None:
@@ -116,7 +118,7 @@ def test_neural_ode() -> None:
 
 def test_policy_gradient() -> None:
     # at random, an episode lasts about 22 steps
-    assert run("policy_gradient", rounds=25) > (450 if FULL else 60)
+    assert run("policy_gradient", rounds=25) > (450 if FULL else 40)
 
 
 def test_mixture_of_experts() -> None:
@@ -135,12 +137,12 @@ def test_xor_and_symmetry() -> None:
 
 
 def test_vanishing_gradients() -> None:
-    found = run("vanishing_gradients", epochs=3)
-    assert found["sigmoid"][0] < 1e-12
+    found = run("vanishing_gradients", epochs=4, depth=10)
+    assert found["sigmoid"][0] < (1e-20 if FULL else 1e-6)
     assert found["sigmoid"][1] < 0.2
     for cure in ("ReLU", "normalisation", "residual"):
         assert 0.02 < found[cure][0] < 50
-    assert found["residual"][1] > (0.93 if FULL else 0.6)
+    assert found["residual"][1] > (0.93 if FULL else 0.8)
 
 
 def test_the_page_shows_every_script() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import statistics
@@ -65,6 +66,13 @@ def environment(system: str, threads: int, cache: Path) -> dict[str, str]:
         "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
     }
     return env | (ARENA if system.endswith("+arena") else {})
+
+
+def install_bytecode(package: str) -> None:
+    """Compile a package's sources to bytecode, as installing it does: it may be a checkout."""
+    found = importlib.util.find_spec(package)
+    for folder in (found and found.submodule_search_locations) or ():
+        subprocess.run([sys.executable, "-m", "compileall", "-q", folder], check=False)
 
 
 def process(module: str, args: Iterable[str], env: dict[str, str], timeout: float) -> str:

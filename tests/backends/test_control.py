@@ -216,6 +216,62 @@ def test_an_index_out_of_range_is_found_before_anything_runs() -> None:
     assert not program([table, index, *outs])
 
 
+@pytest.mark.parametrize("p", [True, False])
+def test_cond_with_its_gradients(p: bool) -> None:
+    def f(p: Any, x: Any, w: Any) -> Any:
+        def yes(x: Any) -> Any:
+            return x @ w, x.sum(), x
+
+        def no(x: Any) -> Any:
+            return x.sum(0) * ad.ones((8, 8), dtype=x.dtype), x.mean(), w
+
+        return ad.cond(p, yes, no, x)
+
+    def total(*args: Any) -> Any:
+        return sum((y * y).sum() for y in f(*args))
+
+    xs = np.array(p), numbers(8, 8), numbers(8, 8)
+    same(f, *xs)
+    same(ad.grad(total, argnums=(1, 2)), *xs)
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.int8, np.uint8])
+def test_switch_takes_the_nearest_branch(dtype: Any) -> None:
+    branches = [lambda x: x, lambda x: x * x, lambda x: ad.sin(x)]
+    for i in (0, 1, 2, 7, 127, -1, -128):
+        if i >= 0 or np.dtype(dtype).kind == "i":
+            same(lambda i, x: ad.switch(i, branches, x), np.array(i, dtype), numbers(5))
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 5, 40])
+def test_while_loop(n: int) -> None:
+    def f(x: Any, n: Any) -> Any:
+        def going(carry: Any) -> Any:
+            return ad.logical_and(carry[1] < n, ad.sum(carry[0] ** 2) < 1e4)
+
+        return ad.while_loop(going, lambda c: (c[0] * 1.5 + x, c[1] + 1), (x, ad.tensor(0)))
+
+    same(f, numbers(3, 4), np.array(n))
+
+
+def test_while_loop_over_a_batch_is_left_to_the_interpreter() -> None:
+    def f(x: Any) -> Any:
+        return ad.while_loop(lambda x: x < 3.0, lambda x: x + 1.0, x)
+
+    same(ad.vmap(f), numbers(5), native=False)
+
+
+def test_branches_within_loops() -> None:
+    def f(c: Any, x: Any, w: Any) -> Any:
+        def step(c: Any, x: Any) -> Any:
+            c = ad.cond(c.sum() > 0, lambda c: ad.tanh(c * w), lambda c: c + 1.0, c)
+            return c + x, c
+
+        return ad.scan(step, c, x)
+
+    both(f, numbers(4), numbers(6, 4), numbers(4))
+
+
 def test_the_same_bits_on_one_and_on_two_threads() -> None:
     xs = lstm_inputs(32, 64, 8)
     graph = optimise(

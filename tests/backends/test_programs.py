@@ -97,9 +97,7 @@ def test_a_random_program_and_its_gradient_mean_the_same(program: RandomProgram,
 @pytest.mark.parametrize("shape", [(), (0,), (1,), (3, 0, 2), (5,), (2, 3, 4), (1, 7, 1)])
 def test_every_shape_can_be_mapped_and_reduced(shape: tuple[int, ...]) -> None:
     x = np.random.default_rng(0).normal(size=shape)
-    graph = staged(
-        lambda t: (ad.exp(t) * t + 1.0, (t * 2.0).sum(), t.T.copy() - t.T), Type.of(x)
-    )
+    graph = staged(lambda t: (ad.exp(t) * t + 1.0, (t * 2.0).sum(), t.T.copy() - t.T), Type.of(x))
     for found, wanted in zip(run(graph, [x], True), run(graph, [x], False), strict=True):
         agree(found, wanted)
 
@@ -135,7 +133,9 @@ def test_equal_inputs_give_equal_bits() -> None:
 def test_operands_that_are_operand_literals_are_found() -> None:
     graph = staged(lambda t: 2.0 ** (1 - t) + ad.where(t > 0, 1.0, t), Type.of(np.ones(3)))
     x = np.array([-1.0, 0.0, 2.0])
-    agree(run(graph, [x], True)[0], (2.0 ** (1 - lift(x)) + ad.where(lift(x) > 0, 1.0, lift(x))).value)
+    agree(
+        run(graph, [x], True)[0], (2.0 ** (1 - lift(x)) + ad.where(lift(x) > 0, 1.0, lift(x))).value
+    )
 
 
 @pytest.mark.parametrize(

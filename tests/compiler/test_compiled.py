@@ -230,7 +230,7 @@ def test_a_history_from_outside_is_refused() -> None:
 
 def test_training_and_evaluation_are_two_programs() -> None:
     model = ad.nn.Sequential(ad.nn.Linear(4, 8), ad.nn.Dropout(0.5), ad.nn.Linear(8, 2))
-    f = ad.compile(lambda x: model(x))
+    f = ad.compile(model.forward)
     x = ad.ones((3, 4))
     assert f(x).tolist() != f(x).tolist()  # dropout draws anew
     model.eval()

@@ -213,3 +213,14 @@ def test_gpt() -> None:
 
 def test_mixture_of_experts() -> None:
     check(nn.MixtureOfExperts(8, 16, 4), floats(6, 8))
+
+
+def test_the_network_of_an_estimator() -> None:
+    pytest.importorskip("sklearn")
+    from adjoint.sklearn import Regressor
+
+    x = 100 + 5 * floats(40, 3)
+    estimator = Regressor(8, max_epochs=5, random_state=0).fit(x, x @ [1.0, -2.0, 0.5])
+    proto = ad.export.onnx(estimator.network_, None, x)
+    (theirs,) = session(proto).run(None, {"x": x})
+    np.testing.assert_allclose(theirs[:, 0], estimator.predict(x), rtol=1e-4)

@@ -24,6 +24,7 @@ def model_of(seed: int = 1) -> Any:
 
 def train(model: Any, x: Any = X, **options: Any) -> Any:
     given: dict[str, Any] = {"lr": 0.05, "batch_size": 30, "epochs": 2, "compile": False}
+    given["checkpoint_seconds"] = 0.0
     return ad.train.fit(model, (x, Y), **(given | options))
 
 
@@ -145,6 +146,8 @@ def test_a_loss_that_is_no_number_stops_before_the_update(compiled: bool) -> Non
     with pytest.raises(ad.train.TrainingError, match=r"the loss of step 2 is nan\.") as caught:
         train(model, spoilt(np.nan), shuffle=False, compile=compiled)
     assert "Try: a smaller learning rate" in str(caught.value)
+    if compiled:
+        assert "NaN" in str(caught.value).splitlines()[1]
     train(good, steps=1, epochs=None, shuffle=False, compile=compiled)
     np.testing.assert_array_equal(weights(model), weights(good))
 

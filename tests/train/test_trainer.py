@@ -135,6 +135,7 @@ def test_early_stopping_keeps_the_best_weights() -> None:
         epochs=200,
         early_stopping=5,
         callbacks=[Watch()],
+        compile=False,
     )
     assert "has not improved for 5 epochs" in result.reason
     best = min(range(len(seen)), key=lambda k: seen[k][0])
@@ -244,7 +245,15 @@ def test_the_log_and_the_weights(tmp_path: Path) -> None:
     run = tmp_path / "run"
     model = linear()
     ad.train.fit(
-        model, (X, LABEL), (X, LABEL), epochs=3, batch_size=30, out=run, keep=2, log_every=2
+        model,
+        (X, LABEL),
+        (X, LABEL),
+        epochs=3,
+        batch_size=30,
+        out=run,
+        keep=2,
+        log_every=2,
+        checkpoint_seconds=0.0,
     )
     lines = ad.train.read_lines(run / "log.jsonl")
     assert [line["event"] for line in lines].count("epoch") == 3

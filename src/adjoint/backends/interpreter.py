@@ -1,4 +1,4 @@
-"""The interpreter: a graph computed node by node in NumPy. It is what the others are compared with."""
+"""The interpreter: a graph computed node by node in NumPy, which the others are compared with."""
 
 from __future__ import annotations
 

@@ -148,7 +148,7 @@ class Training:
 
     def report(self, console: Console) -> None:
         """The verdict, and what to do next."""
-        problem, result = self.problem, self.result
+        problem = self.problem
         part = "Test" if self.part == 2 else "Validation"
         console.print()
         if self.test:
@@ -166,7 +166,6 @@ class Training:
             console.print(Text(note, style="yellow"))
         console.print(Text.assemble("\nThe run is in ", (str(self.folder), "green")), soft_wrap=True)
         console.print(Text.assemble("Next: ", (self.next(), "bold")), soft_wrap=True)
-        del result
 
     def next(self) -> str:
         """A command that one may want to type now."""
@@ -187,10 +186,8 @@ class Training:
             facts.append(("weights", f"{shown} (loss {best['validation loss']:.4g})"))
         if result.epochs:
             done = result.epochs[-1]
-            steps = result.steps
-            facts.append(
-                ("training", f"{done['epoch']} epochs, {steps:,} steps, {show.duration(result.seconds)}")
-            )
+            text = f"{done['epoch']} epochs, {result.steps:,} steps, {show.duration(result.seconds)}"
+            facts.append(("training", text + (f"\n{result.reason}" if self.trainer.reason else "")))
         cost = self.cost()
         if cost:
             facts.append(("a step", cost))

@@ -11,9 +11,9 @@ from adjoint.core.capture import CHANGES
 def rely(owner: Any, name: str) -> None:
     """Tell a function that is being compiled that its program depends on an attribute.
 
-    Python attributes are read once, while the function is staged. One that has been named here, such
-    as a module's `training`, makes another program when it has another value; whoever sets it must
-    call `changed`.
+    Python attributes are read once, while the function is staged. One that has been named here,
+    such as a module's `training`, makes another program when it has another value; whoever sets it
+    must call `changed`.
 
     Args:
         owner: the object.

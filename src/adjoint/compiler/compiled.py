@@ -15,6 +15,7 @@ from typing import Any, overload
 import numpy as np
 
 from adjoint.backends.interpreter import NOT_FINITE
+from adjoint.compiler.budget import budget_bytes
 from adjoint.compiler.executors import executor
 from adjoint.compiler.names import input_names, output_names
 from adjoint.compiler.nonfinite import NonFinite, Replay, watched
@@ -74,7 +75,7 @@ class Compiled:
         functools.update_wrapper(self, f)
         self.f = f
         self.backend = backend
-        self.memory = memory
+        self.memory = budget_bytes(memory)
         self.verify = verify
         self.recompilations: list[str] = []
         self._nonfinite: NonFinite | None = None
@@ -115,12 +116,12 @@ class Compiled:
             for program in programs:
                 program.program.arm(on)
 
-    def _found(self, origin: NonFinite) -> None:
+    def found(self, origin: NonFinite) -> None:
         """Note the origin of what is not finite, once, and warn."""
         self._arm(False)
         if self._nonfinite is None:
             self._nonfinite = origin
-            warnings.warn(f"{self.__name__}: {origin}", NonFiniteWarning, stacklevel=6)
+            warnings.warn(f"{name_of(self.f)}: {origin}", NonFiniteWarning, stacklevel=6)
 
     def report(self, *args: Any, **kwargs: Any) -> Report:
         """What the machine code does: kernels with their lines, times and rates, and its memory.
@@ -177,6 +178,11 @@ class Compiled:
         return "; ".join(
             f"argument {path}: {new} instead of {old}" for old, new, path in pairs if old != new
         )
+
+
+def name_of(f: Callable[..., Any]) -> str:
+    """What a function is called in messages."""
+    return getattr(f, "__name__", type(f).__name__)
 
 
 def structure_paths(structure: Structure) -> list[str]:
@@ -259,6 +265,8 @@ class Specialisation:
         self.seconds["passes"] = perf_counter() - begin
         n_gradients = sum(on for _, on in staged.graded)
         self.watched = watched(self.graph.out_types, staged.results, n_gradients, staged.swept)
+        if owner.memory is not None:
+            self.graph = self._fitted(owner)
         self.program: Any = executor(
             owner.backend, self.graph, self.donated, staged.arguments, self.watched
         )
@@ -292,9 +300,9 @@ class Specialisation:
         self.empty = [slot for slot in empty if slot not in self.graded]
         self.cleared = [slot for slot, on in staged.graded if not on and slot not in empty]
         self.single = structure_is_leaf(staged.structure)
-        self.name = getattr(owner.f, "__name__", type(owner.f).__name__)
+        self.name = name_of(owner.f)
         self.backend = owner.backend
-        self.found = owner._found
+        self.found = owner.found
         self.changes = CHANGES[0]
         self.ready = False  # whether the block holds the state that the last call left
         self.held: list[Any] = []  # arrays whose addresses the block holds
@@ -336,6 +344,15 @@ class Specialisation:
 
     def _result(self, arrays: list[Any]) -> Any:
         return self.staged.structure.rebuild([make(a, leaf(a)) for a in arrays])
+
+    def _fitted(self, owner: Compiled) -> Any:
+        """The graph, as it keeps the memory budget."""
+        from adjoint.compiler.budget import within_budget  # noqa: PLC0415  # late: few ask
+
+        if owner.backend == "numpy":
+            raise ArgumentError("compile: memory= is for machine code, not for backend='numpy'")
+        wanted = self.donated, self.watched, owner.memory
+        return within_budget(self.staged.graph, self.graph, *wanted)
 
     def report(self, arrays: list[Any] | None) -> Report:
         """What the program does, measured on these arguments or on made-up ones."""

@@ -18,7 +18,6 @@ from adjoint.core.capture import Capture
 from adjoint.core.graph import Handle, Node, ancestors
 from adjoint.core.program import Graph, extract
 from adjoint.core.site import here
-from adjoint.core.tree import Structure
 from adjoint.core.types import Type
 from adjoint.ops.stop import StopGradient
 from adjoint.transforms.leaves import tensors
@@ -68,13 +67,13 @@ class Imagined:
 
 
 def imagine(
-    f: Callable[..., Any], structure: Structure, types: list[Type], tracked: list[bool]
+    f: Callable[..., Any], structure: Any, types: list[Type], tracked: list[bool]
 ) -> Imagined:
     """Stage one call without numbers.
 
     Args:
         f: the function.
-        structure: of ``(args, kwargs)``.
+        structure: puts tensors into ``(args, kwargs)``.
         types: of the tensors among the arguments.
         tracked: whether each of them wants a gradient.
 
@@ -114,7 +113,7 @@ def imagine(
         if id(x) in kept
     }
     first = len(outs) + len(held)
-    donated |= {position[old]: first + k for k, (old, _) in enumerate(state) if old is not None}
+    donated |= {position[old]: first + k for k, (old, _) in enumerate(state)}
     return Imagined(graph, donated, len(arguments), len(outs), len(gradients), bool(capture.sweeps))
 
 

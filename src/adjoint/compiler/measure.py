@@ -11,8 +11,10 @@ from typing import Any, Final
 import numpy as np
 
 from adjoint.compiler.machine import machine
-from adjoint.compiler.report import PHASES, Kernel, Report
+from adjoint.compiler.phases import PHASES
+from adjoint.compiler.report import Kernel, Report
 from adjoint.compiler.staged import Staged
+from adjoint.core.capture import UPDATE
 from adjoint.core.graph import Node, Pick
 from adjoint.core.program import Graph
 from adjoint.core.site import Site
@@ -199,7 +201,7 @@ def native_kernels(
     moved = times[len(program.owners) :]
     if moved:
         total = sum(size for _, _, size in program.moves)
-        out.append(Kernel("copy", ("copy",), (), PHASES[-1], sum(moved), 0, total, total))
+        out.append(Kernel("copy", ("copy",), (), PHASES[UPDATE], sum(moved), 0, total, total))
     return out
 
 

@@ -7,7 +7,8 @@ from typing import Any, Final
 from adjoint.core.graph import Node
 from adjoint.core.program import Graph
 
-PHASES: Final = ("forward", "backward", "update")
+PHASES: Final = ("forward", "backward", "update", "recomputed")
+"""The parts of a step. What the backward pass computes again is told apart."""
 
 
 class Phases:

@@ -6,12 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from adjoint.compiler.budget import within_budget
+from adjoint.compiler.compiled import Compiled
 from adjoint.compiler.imagined import Imagined, imagine
 from adjoint.compiler.kept import Kept, kept_values
 from adjoint.compiler.nonfinite import watched
-from adjoint.compiler.phases import PHASES, phases
+from adjoint.compiler.phases import phases
 from adjoint.compiler.table import clipped, count, plot, share, size, table
 from adjoint.core.bind import lift
+from adjoint.core.capture import RECOMPUTED
 from adjoint.core.graph import Handle, Node, Pick
 from adjoint.core.tree import flatten
 from adjoint.core.types import Type, as_dtype
@@ -20,6 +23,9 @@ from adjoint.passes.pipeline import optimise
 __all__ = ["Part", "Plan", "plan"]
 
 SHOWN = 20
+
+
+PARTS = ("forward", "backward", "update")
 
 
 @dataclass(frozen=True)
@@ -57,6 +63,8 @@ class Plan:
         forward: the forward pass.
         backward: the backward pass.
         update: what comes after the last backward pass.
+        recomputed_flops: operations of the backward pass that repeat the forward pass, to keep a
+            memory budget.
         live: bytes that are alive in the arena, by kernel.
         interpreted: what the interpreter will compute, and why, with its number of operations.
     """
@@ -74,6 +82,7 @@ class Plan:
     forward: Part
     backward: Part
     update: Part
+    recomputed_flops: int
     live: tuple[int, ...]
     interpreted: dict[str, int]
 
@@ -94,8 +103,8 @@ class Plan:
 
     def to_dict(self) -> dict[str, Any]:
         """All of it as dicts, lists, numbers and text, for JSON."""
-        parts = {name: vars(getattr(self, name)) for name in PHASES}
-        rest = {k: v for k, v in vars(self).items() if k not in (*PHASES, "kept", "live")}
+        parts = {name: vars(getattr(self, name)) for name in PARTS}
+        rest = {k: v for k, v in vars(self).items() if k not in (*PARTS, "kept", "live")}
         return {
             **rest,
             "peak_bytes": self.peak_bytes,
@@ -119,7 +128,7 @@ class Plan:
 
     def _parts(self) -> str:
         rows: list[tuple[str, ...]] = []
-        for name in PHASES:
+        for name in PARTS:
             part: Part = getattr(self, name)
             if part.kernels:
                 moved = part.bytes_read + part.bytes_written
@@ -218,7 +227,7 @@ def plan(f: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Plan:
         >>> round(found.backward.flops / found.forward.flops, 1)
         1.0
     """
-    inner = getattr(f, "f", f) if type(f).__name__ == "Compiled" else f
+    inner: Any = f.f if isinstance(f, Compiled) else f
     leaves, structure = flatten((args, kwargs))
     given = [_typed(x) for x in leaves]
     types = [t for t in given if isinstance(t, Type)]
@@ -228,7 +237,15 @@ def plan(f: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Plan:
         if isinstance(t, Type)
     ]
     staged = imagine(inner, _Filled(structure, given), types, tracked)
-    return planned(staged, getattr(inner, "__name__", type(inner).__name__))
+    memory = f.memory if isinstance(f, Compiled) else None
+    return planned(staged, getattr(inner, "__name__", type(inner).__name__), memory)
+
+
+def flops_of(node: Node) -> int:
+    """Floating-point operations of a node."""
+    if node.op is None or node.op.__class__ is Pick:
+        return 0
+    return int(node.op.cost(*[x.type if x.__class__ is Node else x for x in node.inputs]))
 
 
 class _Filled:
@@ -256,23 +273,24 @@ def _typed(x: Any) -> Any:
     return x
 
 
-def planned(staged: Imagined, name: str) -> Plan:
-    """The plan of a call that has been staged."""
+def planned(staged: Imagined, name: str, memory: Any = None) -> Plan:
+    """The plan of a call that has been staged, within a memory budget if there is one."""
     from adjoint.backends.llvm.arrangement import Arrangement  # noqa: PLC0415  # it loads llvmlite
     from adjoint.backends.llvm.reasons import why_interpreted  # noqa: PLC0415
 
     graph = optimise(staged.graph)
     seen = watched(graph.out_types, staged.results, staged.gradients, staged.swept)
+    graph = within_budget(staged.graph, graph, staged.donated, seen, memory)
     where = Arrangement(graph, staged.donated, watched=seen)
     phase = phases(graph, where.grouping)
-    parts = [[0, 0, 0, 0] for _ in PHASES]
+    parts = [[0, 0, 0, 0] for _ in range(3)]
+    part_of = (0, 1, 2, 1)  # what is computed again belongs to the backward pass
     for node in graph.nodes:
-        if node.op.__class__ is not Pick:
-            types = [x.type if x.__class__ is Node else x for x in node.inputs]
-            parts[phase.of_node(node)][0] += int(node.op.cost(*types))
+        parts[part_of[phase.of_node(node)]][0] += flops_of(node)
+    recomputed = sum(flops_of(n) for n in graph.nodes if phase.of_node(n) == RECOMPUTED)
     interpreted: dict[str, int] = {}
     for group in where.grouping.groups:
-        part = parts[phase.of_group(group)]
+        part = parts[part_of[phase.of_group(group)]]
         reads, writes = where.traffic(group)
         part[1] += reads
         part[2] += writes
@@ -300,6 +318,7 @@ def planned(staged: Imagined, name: str) -> Plan:
         forward=Part(*parts[0]),
         backward=Part(*parts[1]),
         update=Part(*parts[2]),
+        recomputed_flops=recomputed,
         live=tuple(where.alive()),
         interpreted=interpreted,
     )

@@ -14,7 +14,6 @@ __all__ = ["Kernel", "Report"]
 SHOWN: Final = 24
 """Kernels that the printed table has; the dict has all."""
 LINES: Final = 12
-PHASES: Final = ("forward", "backward", "update")
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,8 @@ class Kernel:
         kind: ``"loop"``, or the kind of operation that is computed by itself.
         operations: names of the operations, in order.
         lines: the user's lines that they come from, as ``file:line``.
-        phase: ``"forward"``, ``"backward"`` or ``"update"``.
+        phase: ``"forward"``, ``"backward"``, ``"update"``, or ``"recomputed"`` for what the
+            backward pass computes again.
         seconds: what it takes.
         flops: floating-point operations, as the cards count them.
         bytes_read: bytes of the values that it reads.

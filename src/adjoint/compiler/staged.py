@@ -1,4 +1,4 @@
-"""Staging with state: one call of a function as a graph whose inputs and outputs are all it touches."""
+"""Staging with state: a call as a graph whose inputs and outputs are all that it touches."""
 
 from __future__ import annotations
 

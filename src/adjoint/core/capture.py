@@ -17,6 +17,7 @@ from adjoint.core.types import Type
 FORWARD: Final = 0
 BACKWARD: Final = 1
 UPDATE: Final = 2
+RECOMPUTED: Final = 3
 """The parts of a training step; what comes after the last backward pass is the update."""
 
 

@@ -50,6 +50,10 @@ class VerificationError(AdjointError, RuntimeError):
     """Machine code has computed something else than the interpreter: a fault of the library."""
 
 
+class MemoryBudgetError(AdjointError, MemoryError):
+    """A compiled function cannot be made to fit into the memory that it was given."""
+
+
 class NonFiniteWarning(RuntimeWarning):
     """A compiled training step has yielded a NaN or an infinity; the message names its origin."""
 

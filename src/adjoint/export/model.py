@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import warnings
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,6 +14,7 @@ from adjoint.core.graph import Node
 from adjoint.core.program import Graph
 from adjoint.export import files, rules_map, rules_shape, rules_sum
 from adjoint.export.refusal import ExportError
+from adjoint.export.rules_softmax import live
 from adjoint.export.sizes import BATCHES, NotFree, Sizes
 from adjoint.export.writer import Step, Writer
 
@@ -113,17 +114,9 @@ def _write(
         name = w.fresh(f"output_{k}" if several else "output")
         w.body.steps.append(Step("Identity", [w.name(node)], [name], {}))
         w.body.outputs.append((name, node.dtype, w.dims(node)))
-    if not any(w.batch in step.inputs for step in _all_steps(w)):
-        w.body.steps = [step for step in w.body.steps if step.outputs != [w.batch]]
+    needed = live(w.body)
+    w.constants = {name: x for name, x in w.constants.items() if name in needed}
     return w
-
-
-def _all_steps(w: Writer) -> Iterator[Any]:
-    waiting = [w.body]
-    while waiting:
-        for step in waiting.pop().steps:
-            yield step
-            waiting += [x for x in step.attributes.values() if hasattr(x, "steps")]
 
 
 def _with_batch(examples: Sequence[Any], axis: int, size: int) -> list[Any]:

@@ -115,12 +115,14 @@ class Writer:
     def constant(self, array: Any, stem: str = "constant") -> str:
         """The name of a known array; equal small ones share one."""
         array = np.asarray(array)
-        key = (array.dtype.str, array.dtype.name, array.shape, array.tobytes())
-        if array.size <= 64 and key in self._known:
+        small = array.size <= 64
+        key = (array.dtype.name, array.shape, array.tobytes()) if small else None
+        if key in self._known:
             return self._known[key]
         name = self.fresh(stem)
         self.constants[name] = array
-        self._known[key] = name
+        if small:
+            self._known[key] = name
         return name
 
     def ints(self, values: Sequence[int]) -> str:

@@ -25,8 +25,8 @@ from adjoint.ops.slice import in_front
 
 __all__: list[str] = []
 
-LETTERS = "abcfghijklmnopqruvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-"""Names of batch axes: all but t (queries), s (keys), d (inner axis) and e (axis of values)."""
+LETTERS = "abcfghijklmnopquvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+"""Names of batch axes: all but those that `AbstractAttention` gives a meaning."""
 FORWARD = "abtd,absd,abse->abte,abtr"
 BACKWARD = "abtd,absd,abse,abte,abtr,abte->abtd,absd,abse"
 AFTERWARDS = "it is made of other operations after differentiation"

@@ -92,7 +92,7 @@ def gelu(x: Any, /, approximate: str = "none") -> Any:
         >>> ad.gelu(ad.tensor([-1.0, 0.0, 1.0]))
         tensor([-0.15865526,  0.        ,  0.8413447 ])
 
-    **Gradient:** ``Φ(x) + x φ(x)`` with the normal density φ; of the formula, where it approximates.
+    **Gradient:** ``Φ(x) + x φ(x)`` with the normal density φ; the formula's, if approximate.
     """
     if approximate not in ("none", "tanh"):
         fact = ArgumentError(f"approximate is 'none' or 'tanh', got {approximate!r}")

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from math import inf
+from math import inf, isclose
 from typing import Any, Final
 
 import numpy as np
@@ -143,9 +143,8 @@ class Finder:
         """The number that an operand is everywhere."""
         if x.__class__ in SCALARS:
             return float(x)
-        handle = self.graph.constants.get(x)
-        need(handle is not None and x.size == 1 and x.shape == () and handle.known)
-        return float(handle.value)  # type: ignore[union-attr]
+        need(x in self.graph.constants and x.shape == () and self.graph.constants[x].known)
+        return float(self.graph.constants[x].value)
 
     def is_number(self, x: Any, number: float) -> bool:
         """Whether an operand is this number."""
@@ -212,13 +211,9 @@ class Finder:
                 x = self._added(it, x)
             else:
                 need(isinstance(x.op, (Multiply, Divide)))
-                y, c = x.inputs
-                if isinstance(x.op, Multiply) and not (y.__class__ is Node and y.shape == x.shape):
-                    y, c = c, y
-                need(y.__class__ is Node and y.shape == x.shape)
-                c = self.number(c)
-                need(c != 0)
-                it.scale *= 1 / c if isinstance(x.op, Divide) else c
+                y = x.inputs[not self._full(x.inputs[0], x)]
+                need(self._full(y, x))
+                it.scale *= self._factor(x, y)
                 x = y
                 need(made_by(x, Contract) or isinstance(x.op, (Multiply, Divide)))
         it.inside.add(x)
@@ -379,15 +374,28 @@ class Finder:
         if made_by(step, Where):
             mask = step.inputs[0]
             return self._through(it, g, lambda u: self._is_kept(u, mask) and u.inputs[1] is g)
-        c = [x for x in step.inputs if not (x.__class__ is Node and x.shape == step.shape)]
+        factor = self._factor(step, next(x for x in step.inputs if self._full(x, step)))
 
         def same(u: Any) -> bool:
-            if u.op.__class__ not in (step.op.__class__, Scale) or g not in u.inputs:
+            if u.op.__class__ not in (Multiply, Divide, Scale) or g not in u.inputs:
                 return False
-            rest = [x for x in u.inputs if x is not g]
-            return len(rest) == 1 and self.number(rest[0]) == self.number(c[0])
+            return isclose(self._factor(u, g), factor, rel_tol=1e-6)
 
         return self._through(it, g, same)
+
+    def _full(self, x: Any, node: Node) -> bool:
+        return x.__class__ is Node and x.shape == node.shape
+
+    def _factor(self, node: Node, x: Node) -> float:
+        """The number that a node multiplies one of its operands by."""
+        y, c = node.inputs
+        if y is not x:
+            need(not isinstance(node.op, Divide))
+            y, c = c, y
+        need(y is x)
+        number = self.number(c)
+        need(number != 0)
+        return 1 / number if isinstance(node.op, Divide) else number
 
     def _cotangent(self, it: Found, moved: Node) -> None:
         """The product of the cotangent and the values."""

@@ -16,6 +16,10 @@ FEWEST: Final = 10  # losses before the median says anything
 MOST_IN_A_ROW: Final = 10
 
 
+def _indented(text: str) -> str:
+    return "".join(f"  {line}\n" for line in text.splitlines())
+
+
 class Guard:
     """Sees losses that are no numbers, and spikes: more than `spike` times the recent median.
 
@@ -51,8 +55,13 @@ class Guard:
             if len(self.recent) >= FEWEST:
                 self.limit = self.spike * abs(float(np.median(self.recent)))
 
-    def failed(self, loss: float, step: int) -> str:
+    def failed(self, loss: float, step: int, origin: str = "") -> str:
         """Note a fault, and say what happened.
+
+        Args:
+            loss: of the step.
+            step: its number.
+            origin: where the first number that is not finite came from, if it is known.
 
         Raises:
             TrainingError: if the policy is to stop, or faults do not end.
@@ -70,6 +79,7 @@ class Guard:
             again = "" if self.policy == "raise" else f", the {self.in_a_row}th time in a row"
             raise TrainingError(
                 f"Stopped: {what}{again}. The weights are those before that step.\n"
+                f"{_indented(origin)}"
                 "  Try: a smaller learning rate; clip_norm=1.0; on_nonfinite='skip' or 'rollback', "
                 "if it is a rare batch."
             )

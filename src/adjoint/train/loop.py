@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -43,6 +44,7 @@ class Plan:
     per_epoch: int
     out: Any
     checkpoint_every: int | None
+    checkpoint_seconds: float
     keep: int
     resume: Any
     log_every: int
@@ -106,7 +108,9 @@ class Loop:
         self.limit_tensor = ad.asarray(np.float32(math.inf))
         self.safe: dict[str, Any] = {}  # what a rollback goes back to
         self.best_weights: dict[str, Any] | None = None
+        self.best_about: dict[str, Any] | None = None  # of best weights that are not on disk yet
         self.saved_at = -1
+        self.saved_time = time.monotonic()
         self.interrupted = False
         self.checkpoints: Checkpoints | None = None
         self.journal: Journal | None = None
@@ -133,7 +137,9 @@ class Loop:
             self._said(text)
         self.model.train()
         try:
-            with self._ctrl_c():
+            with self._ctrl_c(), warnings.catch_warnings():
+                # what the warning says comes with the error, or with the note
+                warnings.simplefilter("ignore", ad.errors.NonFiniteWarning)
                 for callback in trainer.callbacks:
                     callback.on_start(trainer)
                 while trainer.step < plan.total and not trainer.reason:
@@ -175,6 +181,8 @@ class Loop:
             result.reason = trainer.reason
         if self.checkpoints is not None and self.saved_at != trainer.step:
             self._save()
+        if self.journal is not None:
+            self.journal.flush()
         stopping = trainer.early_stopping
         if stopping is not None and stopping.restore_best:
             self._restore_best()
@@ -189,7 +197,9 @@ class Loop:
         return result
 
     def _restore_best(self) -> None:
-        if self.checkpoints is not None and self.checkpoints.best.exists():
+        on_disk = self.checkpoints is not None and self.checkpoints.best.exists()
+        if self.best_weights is None and on_disk:
+            assert self.checkpoints is not None
             self.best_weights = ad.load(self.checkpoints.best)
         if self.best_weights is not None:
             self.model.load_state_dict(self.best_weights)
@@ -246,12 +256,13 @@ class Loop:
             for callback in trainer.callbacks:
                 callback.on_step(trainer, logs)
         every = self.plan.checkpoint_every
-        if every and trainer.step % every == 0 and self.checkpoints is not None:
-            self._save()
+        if every and trainer.step % every == 0:
+            self._reached()
 
     def _fault(self, loss: float) -> None:
         trainer = self.trainer
-        what = self.guard.failed(loss, trainer.step)
+        origin = self.train.origin() or self.gather.origin()
+        what = self.guard.failed(loss, trainer.step, origin)
         done = "the batch was skipped"
         if self.guard.policy == "rollback":
             restore(self.safe, self.model, trainer.optimizer, self._fixed(), trainer.ema)
@@ -259,7 +270,7 @@ class Loop:
         text = f"{what[0].upper()}{what[1:]}; {done}."
         self._said(text)
         if self.journal is not None:
-            self.journal.note("fault", trainer.step, text=text)
+            self.journal.note("fault", trainer.step, text=text, origin=origin)
 
     def _fixed(self) -> Any:
         """The schedule, if a rollback shall move it back: one that follows the steps goes on."""
@@ -296,8 +307,7 @@ class Loop:
         if self.batches >= len(self.loader):
             trainer.epoch += 1
             self.sum = self.count = 0.0
-        if self.checkpoints is not None:
-            self._save()
+        self._reached(self.plan.checkpoint_seconds)
         if self.interrupted:
             self._interrupt()
 
@@ -306,16 +316,25 @@ class Loop:
 
     def _keep_best(self, logs: dict[str, Any]) -> None:
         stopping = self.trainer.early_stopping
+        if self.checkpoints is None and not (stopping is not None and stopping.restore_best):
+            return
         with self._averaged():
-            if self.checkpoints is not None:
-                about = {"epoch": logs["epoch"], "step": logs["step"], self.best.name: self.best.value}
-                weights = {n: x.detach() for n, x in self.model.state_dict().items()}
-                ad.save(self.checkpoints.best, weights, metadata={"best": about})
-            elif stopping is not None and stopping.restore_best:
-                weights = self.model.state_dict()
-                self.best_weights = {n: ad.tensor(x.detach()) for n, x in weights.items()}
+            weights = self.model.state_dict()
+            self.best_weights = {n: ad.tensor(x.detach()) for n, x in weights.items()}
+        value = {self.best.name: self.best.value}
+        self.best_about = {"epoch": logs["epoch"], "step": logs["step"], **value}
 
     # -- saving and going on -------------------------------------------------------------------
+
+    def _reached(self, seconds: float = 0.0) -> None:
+        """A place to come back to was reached: it is saved, unless that was done a moment ago."""
+        trainer = self.trainer
+        if self.guard.policy == "rollback":
+            self.safe = snapshot(self.model, trainer.optimizer, self._fixed(), trainer.ema)
+        if self.journal is not None:
+            self.journal.flush()
+        if self.checkpoints is not None and time.monotonic() - self.saved_time >= seconds:
+            self._save()
 
     def _save(self) -> None:
         trainer = self.trainer
@@ -329,10 +348,11 @@ class Loop:
             )
         if self.journal is not None:
             self.journal.flush()
+        if self.best_about is not None:  # before the state, which counts on it
+            ad.save(self.checkpoints.best, self.best_weights, metadata={"best": self.best_about})
+            self.best_about = None
         path = self.checkpoints.save(trainer.step, self.state())
-        self.saved_at = trainer.step
-        if self.guard.policy == "rollback":
-            self.safe = snapshot(self.model, trainer.optimizer, self._fixed(), trainer.ema)
+        self.saved_at, self.saved_time = trainer.step, time.monotonic()
         for callback in trainer.callbacks:
             callback.on_checkpoint(trainer, path)
 

@@ -40,7 +40,7 @@ class ProgressBar:
                 console=console,
                 auto_refresh=False,
             )
-            self._task = self._bar.add_task("compiling", total=steps, completed=done, epoch="")
+            self._task = self._bar.add_task("compiling", total=steps, completed=done, epoch="", ended=False)
             self._bar.start()
             self._draw(done, "compiling …")
 
@@ -72,6 +72,7 @@ class ProgressBar:
     def close(self) -> None:
         """Leave the line as it is."""
         if self.shown:
+            self._bar.update(self._task, ended=True)
             self._bar.refresh()
             self._bar.stop()
 
@@ -87,7 +88,7 @@ class _Left(ProgressColumn):
 
     def render(self, task: Any) -> Text:
         """As minutes and seconds."""
-        if task.finished:
+        if task.finished or task.fields["ended"]:
             return Text(clock(task.elapsed or 0.0), style="dim")
         left = task.time_remaining
         return Text("" if left is None else f"{clock(left)} left", style="dim")

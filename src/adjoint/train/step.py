@@ -53,6 +53,15 @@ class Compilable:
             return out
 
 
+    def origin(self) -> str:
+        """Where the NaN or the infinity of the last call came from, if the compiler saw it."""
+        found = getattr(self.call, "nonfinite", None)
+        if found is None:
+            return ""
+        self.call.nonfinite = None  # pyright: ignore[reportFunctionMemberAccess]  # look again
+        return str(found)
+
+
 class Steps:
     """The functions that a trainer runs.
 

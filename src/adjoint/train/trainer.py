@@ -152,6 +152,7 @@ class Trainer:
         drop_last: bool = False,
         out: str | os.PathLike[str] | None = None,
         checkpoint_every: int | None = None,
+        checkpoint_seconds: float = 10.0,
         keep: int = 3,
         resume: bool | str | os.PathLike[str] = False,
         log_every: int = 50,
@@ -175,7 +176,8 @@ class Trainer:
             shuffle: whether each epoch has another order.
             drop_last: whether a last batch that is not full is left out.
             out: folder of the run.
-            checkpoint_every: updates between checkpoints; there is one after each epoch anyway.
+            checkpoint_every: updates between checkpoints, beside those after epochs.
+            checkpoint_seconds: after an epoch there is a checkpoint unless the last one is so young.
             keep: how many checkpoints are kept.
             resume: go on where the run in `out` stood, if there is one; or the path of a checkpoint.
             log_every: updates between lines of the log.
@@ -200,7 +202,15 @@ class Trainer:
         if total < 0 or (steps is not None and epochs is not None):
             raise TrainingError("Give epochs or steps, a number from 0 on.")
         plan = Plan(
-            total, per_epoch, out, checkpoint_every, keep, resume, max(1, log_every), progress
+            total,
+            per_epoch,
+            out,
+            checkpoint_every,
+            checkpoint_seconds,
+            keep,
+            resume,
+            max(1, log_every),
+            progress,
         )
         return Loop(self, self.steps_for(loader), loader, valid, plan).run()
 

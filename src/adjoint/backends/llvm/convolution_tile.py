@@ -20,7 +20,7 @@ from adjoint.backends.llvm import processor
 from adjoint.backends.llvm.nest import I1, I8, I64, PTR, Nest, index, ll
 from adjoint.core.types import DType
 
-UNROLLED = 5
+UNROLLED = 8
 """Steps that are written out one after the other, at most."""
 LATENCY = 8
 """Multiply-adds in flight that keep the processor busy: a narrower tile waits for its own sums."""
@@ -138,6 +138,15 @@ def share(b: Any, unit: Any, n: int, parts: int) -> tuple[Any, Any]:
     return low, high
 
 
+def hidden(b: Any, pointer: Any) -> Any:
+    """The same address, of which LLVM does not know how it is related to others.
+
+    Neighbouring points meet the same numbers at different steps. LLVM would keep these numbers,
+    for which a wide tile leaves no registers, and spill them.
+    """
+    return b.asm(ir.FunctionType(PTR, [PTR]), "", "=r,0", [pointer], False)
+
+
 def addresses(
     b: Any,
     tile: Tile,
@@ -161,8 +170,9 @@ def addresses(
     t = tile.type
     if dims[-1][0] % tile.width == 0:  # all in one row
         start = at(b, base, flat(b, first, dims), t)
-        return [at(b, start, w * dims[-1][1], t) for w in range(tile.width)]
-    places: list[Any] = []
+        places = [at(b, start, w * dims[-1][1], t) for w in range(tile.width)]
+        return places if tile.vectors * tile.width <= LATENCY else [hidden(b, p) for p in places]
+    places = []
     for w in range(tile.width):
         point = plus(b, first, index(w))
         place = at(b, base, flat(b, least(b, point, index(count - 1)), dims), t)
@@ -288,15 +298,16 @@ def accumulate(
 
 def split_levels(levels: Sequence[tuple[Any, int]]) -> tuple[list[Any], list[tuple[int, int]]]:
     """The levels that are loops, and the inner ones that are written out."""
-    looped, unrolled, size = list(levels), list[tuple[int, int]](), 1
-    while looped and isinstance(looped[-1][0], int) and looped[-1][0] * size <= UNROLLED:
+    looped, unrolled = list(levels), list[tuple[int, int]]()
+    count, step = looped[-1]
+    if not isinstance(count, int):
+        return looped, unrolled
+    part = next(k for k in (*range(UNROLLED, 0, -1),) if count % k == 0)
+    unrolled.append((part, step))
+    looped[-1:] = [(count // part, step * part)] if part < count else []
+    while looped and isinstance(looped[-1][0], int) and looped[-1][0] * part <= UNROLLED:
         unrolled.insert(0, looped.pop())
-        size *= unrolled[0][0]
-    if looped and size == 1 and isinstance(looped[-1][0], int):
-        count, step = looped.pop()
-        part = next(k for k in (4, 5, 3, 2, 1) if count % k == 0)
-        looped.append((count // part, step * part))
-        unrolled = [(part, step)]
+        part *= unrolled[0][0]
     return looped, unrolled
 
 

@@ -1,7 +1,7 @@
 """Extents: how far the loops of a group go, before any code is written.
 
-Where few rows are left of many elements, the rows are cut into *parts*, whose sums are added up in a
-second function: the parts are the same for any number of workers, and so are the bits.
+Where few rows are left of many elements, the rows are cut into *parts*, whose sums are added up in
+a second function: the parts are the same for any number of workers, and so are the bits.
 """
 
 from __future__ import annotations

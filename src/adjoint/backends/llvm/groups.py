@@ -21,6 +21,7 @@ from adjoint.backends.llvm.kinds import KINDS
 from adjoint.backends.llvm.layout import Ints, View, picked, steps, through, whole
 from adjoint.backends.llvm.products import in_pieces
 from adjoint.backends.llvm.rewrites import REWRITES
+from adjoint.core.capture import FORWARD, RECOMPUTED
 from adjoint.core.graph import Node, Pick, by_age
 from adjoint.core.program import Graph
 from adjoint.core.types import Shape
@@ -140,6 +141,7 @@ class Grouping:
         self.views: dict[Node, View] = {node: whole(node) for node in graph.inputs}
         self.views |= views or {}
         self.waiting: set[Node] = set()
+        self.floors: dict[Node, int] = {}  # what is computed again must not join what came first
         self.constants = {node: tensor.value for node, tensor in graph.constants.items()}
         for node in graph.constants:
             self.views[node] = whole(node)
@@ -234,6 +236,8 @@ class Grouping:
     def _compute(self, node: Node, xs: Sequence[Any]) -> None:
         if node.dtype is not None:
             self.views[node] = whole(node)
+        if getattr(node, "phase", FORWARD) == RECOMPUTED:
+            self.floors[node] = len(self.groups)
         if not (self.fits(node) and loops(node)):
             self._alone(node, xs)
             return
@@ -323,7 +327,10 @@ class Grouping:
         root = tree[-1]
         shape, reduced = domain_of(root, self.reads(root))
         shared = {v.base for v in views if prod(v.shape) > 1}
+        floor = max(self.floors.get(m, 0) for m in tree)
         for group in self._candidates(last, squeezed(shape)):
+            if group.position < floor:
+                continue
             if (group.position == last or shared & self._read(group)) and self._take(group, tree):
                 return True
         group = Group("loop", len(self.groups), squeezed(shape), reduced)
@@ -367,7 +374,9 @@ class Grouping:
                     self.need(view.base)
         return True
 
-    def _fit(self, group: Group, node: Node, views: Sequence[View], shape: Shape, reduced: Ints | None) -> bool:
+    def _fit(
+        self, group: Group, node: Node, views: Sequence[View], shape: Shape, reduced: Ints | None
+    ) -> bool:
         """Whether a node can be computed in the loop of a group."""
         domain = squeezed(shape)
         if isinstance(node.op, INDEXED) and any(self.home.get(v.base) is group for v in views):

@@ -9,7 +9,6 @@ from llvmlite import ir
 from adjoint.backends.llvm.groups import GATHERS, Group, Grouping
 from adjoint.backends.llvm.layout import View
 from adjoint.backends.llvm.nest import I1, PTR, Nest, constant, index, ll
-from adjoint.core.types import DType
 from adjoint.ops.add_rows import AddRows
 from adjoint.ops.along import AddAlong
 from adjoint.ops.gather import ScatterAdd, ScatterSet, WrapIndex
@@ -62,7 +61,7 @@ def out_of_range(module: Any, name: str, view: View, size: int) -> Any:
     return function
 
 
-def outside(b: Any, i: Any, dtype: DType, size: int) -> Any:
+def outside(b: Any, i: Any, dtype: Any, size: int) -> Any:
     """Whether an index is below ``-size`` or not below `size`."""
     compare = b.icmp_signed if dtype.kind == "i" else b.icmp_unsigned
     bits = 8 * dtype.itemsize - (dtype.kind == "i")

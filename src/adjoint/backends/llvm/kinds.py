@@ -1,7 +1,7 @@
 """Kinds: what is computed by kernels of its own, one entry a card.
 
-An entry says how a node is planned (a plan has the attribute `scratch`: bytes of memory that the kernel
-needs while it runs; None leaves the node to the interpreter) and how the kernel is emitted.
+An entry says how a node is planned (a plan has the attribute `scratch`: bytes of memory that the
+kernel needs while it runs; None leaves the node to the interpreter) and how the kernel is emitted.
 """
 
 from __future__ import annotations
@@ -9,16 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from adjoint.backends.llvm import control, convolution, moves, pooling, products, scatter
+from adjoint.backends.llvm import attention, control, convolution, moves, pooling, products, scatter
 from adjoint.backends.llvm.layout import View, whole
 from adjoint.core.graph import Node
 from adjoint.ops.add_rows import AddRows
+from adjoint.ops.attention import AttentionBackward, AttentionForward
 from adjoint.ops.contract import Contract
 from adjoint.ops.convolution import Convolve
 from adjoint.ops.gather import ScatterAdd
 from adjoint.ops.join import Concat
 from adjoint.ops.pad import Pad
+from adjoint.transforms.control_cond import Cond
 from adjoint.transforms.control_scan import Scan
+from adjoint.transforms.control_while import While
 
 
 class Kind(NamedTuple):
@@ -39,6 +42,8 @@ def _product(node: Node, xs: Sequence[View]) -> Any:
 
 
 KINDS: dict[type, Kind] = {
+    AttentionBackward: Kind(attention.plan, attention.emit),
+    AttentionForward: Kind(attention.plan, attention.emit),
     Contract: Kind(_product, products.emit),
     Convolve: Kind(convolution.plan, convolution.emit),
     Concat: Kind(moves.joined, moves.emit),
@@ -46,5 +51,7 @@ KINDS: dict[type, Kind] = {
     AddRows: Kind(scatter.plan, scatter.emit),
     ScatterAdd: Kind(scatter.plan, scatter.emit),
     Scan: Kind(control.plan, control.emit),
+    Cond: Kind(control_branches.plan_cond, control_branches.emit_cond),
+    While: Kind(control_branches.plan_while, control_branches.emit_while),
     **dict.fromkeys(pooling.CARDS, Kind(pooling.plan, pooling.emit)),
 }

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import prod
 from typing import Any
 
@@ -160,7 +161,7 @@ def regroup(shape: Shape, strides: Ints, new: Shape) -> Ints | None:
                 sizes.append(new[j])
                 want *= new[j]
                 j += 1
-        for (_, outer), (n, inner) in zip(group, group[1:], strict=False):
+        for (_, outer), (n, inner) in pairwise(group):
             if outer != n * inner:
                 return None
         step = group[-1][1]

@@ -12,6 +12,7 @@ columns, and sums are short arrays on the stack that stay in the cache.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from math import prod
 from typing import Any
 
@@ -26,7 +27,7 @@ from adjoint.backends.llvm.nest import I8, I64, PTR, Nest, constant, index, ll
 from adjoint.backends.llvm.scalar_cards import body, wrap
 from adjoint.core.bind import SCALARS
 from adjoint.core.graph import Node
-from adjoint.core.types import DType, promote
+from adjoint.core.types import promote
 
 SCRATCH = 8192
 """Elements of a row that may be kept on the stack from one phase to the next."""
@@ -198,7 +199,7 @@ class LoopKernel:
         for other in self.extent.sums:
             if other is node:
                 break
-            before += other.size * other.dtype.itemsize * self.extent.parts  # type: ignore[union-attr]
+            before += other.size * np.dtype(other.dtype).itemsize * self.extent.parts
         at = b.add(b.mul(self.row, index(self.extent.parts)), self.part)
         at = b.mul(at, index(columns))
         at = b.add(at, i) if self.lane is not None else at
@@ -271,7 +272,8 @@ class LoopKernel:
     def _lane(self, node: Node) -> Any:
         """The place of the current column in an array of a block."""
         b = self.nest.inner
-        at = b.sub(self.at[self.lane][0], self.lane0)  # type: ignore[index]
+        assert self.lane is not None
+        at = b.sub(self.at[self.lane][0], self.lane0)
         return b.gep(self.held[node], [at], source_etype=ll(node.dtype))
 
     def _add(self, node: Node) -> None:
@@ -363,8 +365,11 @@ class LoopKernel:
         if self.ready[node] < self.phase:
             if node in self.kept:
                 depth = self.nest.depth
-                load = lambda b: b.load(self._scratch(node), typ=ll(node.dtype))  # noqa: E731
-                return self.nest.once(depth, (node, "kept"), load), depth
+
+                def kept(b: Any) -> Any:
+                    return b.load(self._scratch(node), typ=ll(node.dtype))
+
+                return self.nest.once(depth, (node, "kept"), kept), depth
             if node in self.group.stored:
                 return self._load(node, self.extent.collapsed(steps(self.group.domain)), 0)
         return self._compute(node)
@@ -408,7 +413,7 @@ class LoopKernel:
         at = self.nest.once(level, (id(where), "place", step), place)
         return self._load(x.base, self.extent.collapsed(values), x.offset, (at, level))
 
-    def _operand(self, node: Node, x: Any, dtype: DType) -> tuple[Any, int]:
+    def _operand(self, node: Node, x: Any, dtype: Any) -> tuple[Any, int]:
         if not isinstance(x, View):
             return constant(x, dtype), 0
         if x.base in self.group.members:
@@ -435,7 +440,7 @@ class LoopKernel:
                 terms.setdefault(level, []).append((s, i))
         if moved is not None:
             terms.setdefault(moved[1], []).append((1, moved[0]))
-        pointer = self.pointers[self.parameters[base]]
+        pointer: Any = self.pointers[self.parameters[base]]
         t = ll(base.dtype)
         key: tuple[Any, ...] = (base, offset)
         level = 0
@@ -444,13 +449,7 @@ class LoopKernel:
         for level in sorted(terms):
             key = (*key, level, tuple((s, id(i)) for s, i in terms[level]))
 
-            def further(b: Any, before: Any = pointer, at: int = level) -> Any:
-                total: Any = None
-                for s, i in terms[at]:
-                    term = i if s == 1 else b.mul(i, index(s), flags=("nsw",))
-                    total = term if total is None else b.add(total, term, flags=("nsw",))
-                return b.gep(before, [total], source_etype=t)
-
+            further = partial(moved_by, pointer, terms[level], t)
             pointer = nest.once(level, key, further)
         return pointer, level
 
@@ -479,16 +478,25 @@ class LoopKernel:
         self.nest.inner.store(value[0], pointer)
 
 
-def operand_dtype(node: Node) -> DType:
+def moved_by(pointer: Any, terms: Sequence[tuple[int, Any]], t: Any, b: Any) -> Any:
+    """A pointer moved by a sum of strides times indices."""
+    total: Any = None
+    for s, i in terms:
+        term = i if s == 1 else b.mul(i, index(s), flags=("nsw",))
+        total = term if total is None else b.add(total, term, flags=("nsw",))
+    return b.gep(pointer, [total], source_etype=t)
+
+
+def operand_dtype(node: Node) -> Any:
     """The common dtype in which a map computes."""
     xs = node.inputs[1:] if node.op.llvm == "select" else node.inputs
     types = [x.dtype for x in xs if isinstance(x, Node)]
     if not types:
-        return node.dtype  # type: ignore[return-value]
+        return node.dtype
     return promote(*[x if x.__class__ in SCALARS else x.dtype for x in xs])
 
 
-def neutral(op: Any, dtype: DType) -> Any:
+def neutral(op: Any, dtype: Any) -> Any:
     """The value that a reduction starts from."""
     if op.llvm in ("add", "or"):
         return 0

@@ -12,7 +12,7 @@ from llvmlite import ir
 from adjoint.backends.llvm.layout import Ints, View, whole
 from adjoint.backends.llvm.nest import I64, PTR, Nest, constant, index, ll
 from adjoint.core.graph import Node
-from adjoint.core.types import DType, Shape
+from adjoint.core.types import Shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def emit(program: Any, group: Any) -> None:
             move(program, part, target, dtype)
 
 
-def move(program: Any, part: Part, target: Any, dtype: DType) -> None:
+def move(program: Any, part: Part, target: Any, dtype: Any) -> None:
     """Launch the copy of one part."""
     shape, source, to = collapsed(part.source.shape, part.source.strides, part.strides)
     t = ll(dtype)
@@ -113,7 +113,7 @@ def move(program: Any, part: Part, target: Any, dtype: DType) -> None:
     program.launch(function, [program.address(part.source), place], shape[0], work)
 
 
-def clear(module: Any, name: str, dtype: DType) -> Any:
+def clear(module: Any, name: str, dtype: Any) -> Any:
     """A kernel that writes zeros."""
     kind = ir.FunctionType(ir.VoidType(), [PTR, I64, I64])
     function: Any = ir.Function(module, kind, name)
@@ -129,7 +129,7 @@ def clear(module: Any, name: str, dtype: DType) -> Any:
 
 
 def collapsed(shape: Shape, *walks: Ints) -> tuple[Shape, ...]:
-    """A shape and strides with neighbouring axes made one where every walk passes through as one."""
+    """A shape and strides, neighbouring axes made one where every walk passes through as one."""
     sizes: list[int] = []
     out: list[list[int]] = [[] for _ in walks]
     for a, n in enumerate(shape):
@@ -146,4 +146,3 @@ def collapsed(shape: Shape, *walks: Ints) -> tuple[Shape, ...]:
     if not sizes:
         return ((1,), *((1,) for _ in walks))
     return (tuple(sizes), *map(tuple, out))
-

@@ -6,12 +6,11 @@ at their end until the loop inside them is closed, and what is invariant is put 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
 from llvmlite import ir
-
-from adjoint.core.types import DType
 
 I1: Final = ir.IntType(1)
 I8: Final = ir.IntType(8)
@@ -20,7 +19,7 @@ PTR: Final = ir.PointerType()
 _TYPES: Final = {"f4": ir.FloatType(), "f8": ir.DoubleType()}
 
 
-def ll(dtype: DType) -> Any:
+def ll(dtype: Any) -> Any:
     """The LLVM type of an element in memory; None where there is none (complex, half)."""
     if dtype.kind in "biu":
         return ir.IntType(8 * dtype.itemsize)
@@ -64,7 +63,7 @@ class Nest:
         body = self.function.append_basic_block("body")
         done = self.function.append_basic_block("done")
         b = ir.IRBuilder(head)
-        i = b.phi(I64)
+        i: Any = b.phi(I64)
         b.cbranch(b.icmp_signed("<", i, stop), body, done)
         self._open.append((i, head, done))
         self.builders.append(ir.IRBuilder(body))
@@ -84,7 +83,7 @@ class Nest:
         i.before.branch(head)
         i.before.position_at_end(done)
 
-    def once(self, level: int, key: Any, make: Any) -> Any:
+    def once(self, level: int, key: Any, make: Callable[[Any], Any]) -> Any:
         """What `make` gives with the builder of a level, computed once while the level is open."""
         cache = self.caches[level]
         if key not in cache:
@@ -99,7 +98,7 @@ class Nest:
             return b.alloca(type_, size, name=name)
 
 
-def constant(value: Any, dtype: DType) -> Any:
+def constant(value: Any, dtype: Any) -> Any:
     """A scalar of a dtype as a constant."""
     t = ll(dtype)
     if dtype.kind == "f":

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Sequence
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -214,7 +215,8 @@ class Program(Lowering, Arrangement):
             for walk in walks(base.shape):
                 key = (walk, base.dtype)
                 if key not in self.looks:
-                    self.looks[key] = not_finite(self.module, self.name(), *key)
+                    assert base.dtype is not None
+                    self.looks[key] = not_finite(self.module, self.name(), walk, base.dtype)
                 tests.append((self.looks[key], self.pointer(self.places[base])))
         if not tests:
             return
@@ -233,7 +235,7 @@ class Program(Lowering, Arrangement):
         self._finish()
         node = next(iter(group.members))
         reads = [
-            self._reader(x) if isinstance(x, View) else (lambda arrays, x=x: x)
+            self._reader(x) if isinstance(x, View) else partial(_literal, x)
             for x in self.grouping.operands(node)
         ]
         outs = [m for m in group.stored if isinstance(m.op, Pick)] or [node]
@@ -291,3 +293,9 @@ class Program(Lowering, Arrangement):
             else:
                 part(arrays)
         return True
+
+
+def _literal(x: Any, arrays: Sequence[Any]) -> Any:
+    """A Python scalar, which reads no array."""
+    del arrays
+    return x

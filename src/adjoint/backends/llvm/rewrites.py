@@ -30,7 +30,10 @@ def new_node(op: Any, *inputs: Any, like: Node) -> Node:
     """A node made by the back end, on the line of the node that it helps to compute."""
     types = [x.type if isinstance(x, Node) else x for x in inputs]
     t = op.out_type(*types)
-    return Node(op, inputs, (t, *types), 0, t.shape, t.dtype, like.code, like.offset)
+    node = Node(op, inputs, (t, *types), 0, t.shape, t.dtype, like.code, like.offset)
+    if hasattr(like, "phase"):
+        node.phase = like.phase
+    return node
 
 
 def chosen(node: Node, index: Node, size: int, constants: Constants) -> list[Node]:

@@ -7,7 +7,6 @@ from typing import Any
 
 from adjoint.backends.llvm import scalars
 from adjoint.backends.llvm.nest import I64, constant, index, ll
-from adjoint.core.types import DType
 
 FIELDS: dict[str, dict[str, Any]] = {
     "rint": {"decimals": 0},
@@ -18,7 +17,7 @@ FIELDS: dict[str, dict[str, Any]] = {
 """Cards with fields whose body is known, and the value that the body is for."""
 
 
-def known(op: Any, dtype: DType, out: DType) -> bool:
+def known(op: Any, dtype: Any, out: Any) -> bool:
     """Whether a card has a scalar body for operands of a dtype."""
     if ll(dtype) is None or ll(out) is None:
         return False
@@ -30,7 +29,7 @@ def known(op: Any, dtype: DType, out: DType) -> bool:
     return scalars.supports(op.llvm, dtype)
 
 
-def body(b: Any, op: Any, dtype: DType, out: DType, xs: Sequence[Any]) -> Any:
+def body(b: Any, op: Any, dtype: Any, out: Any, xs: Sequence[Any]) -> Any:
     """The result of a card for scalar operands of one dtype."""
     if op.llvm == "cast":
         return scalars.emit_cast(b, xs[0], dtype, out)
@@ -46,7 +45,7 @@ def body(b: Any, op: Any, dtype: DType, out: DType, xs: Sequence[Any]) -> Any:
     return scalars.emit(b, op.llvm, dtype, list(xs))
 
 
-def wrap(b: Any, i: Any, dtype: DType, size: Any) -> Any:
+def wrap(b: Any, i: Any, dtype: Any, size: Any) -> Any:
     """An index as a place: negative ones count from the end; what is out of range is brought in."""
     if dtype.itemsize < 8:
         i = b.sext(i, I64) if dtype.kind == "i" else b.zext(i, I64)

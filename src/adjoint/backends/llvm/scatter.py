@@ -89,7 +89,7 @@ def emit(program: Any, group: Any) -> None:
 
 def _clear(nest: Nest, it: Scatter, out: Any, low: Any, high: Any) -> None:
     """Zeros in the part from `low` to `high`."""
-    t = ll(it.out.base.dtype)  # type: ignore[arg-type]
+    t = ll(it.out.base.dtype)
     inside = prod(it.out.shape[it.axis + 1 :])
     lead = nest.open(index(0), index(prod(it.out.shape[: it.axis])))
     b = nest.inner
@@ -106,7 +106,7 @@ def _add(nest: Nest, it: Scatter, pointers: Sequence[Any], low: Any, high: Any) 
     rows, places, out = pointers[:3]
     dtype = it.places.base.dtype
     assert dtype is not None
-    t, ti = ll(it.out.base.dtype), ll(dtype)  # type: ignore[arg-type]
+    t, ti = ll(it.out.base.dtype), ll(dtype)
     n = len(it.places.shape)
     after = it.out.strides[it.axis + 1 :]
     kinds = ["lead"] * it.axis + ["index"] * n + ["after"] * len(after)

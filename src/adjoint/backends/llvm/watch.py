@@ -1,12 +1,12 @@
 """Watching objects from machine code: whether all is as the last call left it.
 
 A step updates tensors where they lie, so before it runs it must know that each tensor still stands
-for the memory that the last step wrote, and that nobody else holds that memory. In Python this takes
-a tenth of a microsecond for each tensor; machine code compares words of memory, a nanosecond each: the
-pointer in a tensor's slot, the reference count of an array, the shape and dtype of an argument.
+for the memory that the last step wrote, and that nobody else holds that memory. In Python this
+takes a tenth of a microsecond for each tensor; machine code compares words of memory, a nanosecond
+each: the pointer in a tensor's slot, the reference count of an array, the type of an argument.
 
-Where objects are laid out otherwise than CPython and NumPy document (`PyArrayObject_fields`), which is
-tried out on real objects, `usable` is False, and programs check in Python.
+Where objects are laid out otherwise than CPython and NumPy document (`PyArrayObject_fields`), which
+is tried out on real objects, `usable` is False, and programs check in Python.
 """
 
 from __future__ import annotations
@@ -65,9 +65,7 @@ def _offset(cls: Any, name: str) -> int:
     """Where a slot of a class lies in its objects; 0 if it is not found."""
     x, mark = cls.__new__(cls), object()
     setattr(x, name, mark)
-    found = [
-        at for at in range(HEADER, cls.__basicsize__, 8) if word(id(x) + at) == id(mark)
-    ]
+    found = [at for at in range(HEADER, cls.__basicsize__, 8) if word(id(x) + at) == id(mark)]
     return found[0] if len(found) == 1 else 0
 
 
