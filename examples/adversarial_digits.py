@@ -44,7 +44,12 @@ def pgd(model, images, labels, steps=10):
 def trained(batches, epochs, attack=None):
     """A network that has learned from the pictures, or from what an attack makes of them."""
     model = nn.Sequential(
-        nn.Flatten(), nn.Linear(64, 128), nn.ReLU(), nn.Linear(128, 128), nn.ReLU(), nn.Linear(128, 10)
+        nn.Flatten(),
+        nn.Linear(64, 128),
+        nn.ReLU(),
+        nn.Linear(128, 128),
+        nn.ReLU(),
+        nn.Linear(128, 10),
     )
     optimizer = ad.optim.Adam(model.parameters(), lr=1e-3)
 

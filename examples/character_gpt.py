@@ -13,9 +13,9 @@ models are unsupervised multitask learners (2019); the form: Karpathy's nanoGPT.
 """
 
 import math
+from pydoc_data.topics import topics
 
 import numpy as np
-from pydoc_data.topics import topics
 
 import adjoint as ad
 from adjoint import nn

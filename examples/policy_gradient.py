@@ -1,8 +1,8 @@
 """A pole balanced on a cart, by trial and error: the gradient of an expectation.
 
-The cart is pushed left or right, 50 times a second; the pole on it must not fall, nor the cart leave
-the track. Nobody says which push was right, and the physics is not differentiable to us: we only see
-how long an episode lasts. But the *probability* of what was done is differentiable, and
+The cart is pushed left or right, 50 times a second; the pole on it must not fall, nor the cart
+leave the track. Nobody says which push was right, and nobody differentiates the physics: we only
+see how long an episode lasts. But the *probability* of what was done is differentiable, and
 
     gradient of E[return] = E[return × gradient of log probability]
 
@@ -35,7 +35,7 @@ class CartPoles:
 
     def step(self, right):
         """Push each cart, right where that is true; returns who failed and who ran out of time."""
-        x, speed, angle, turn = self.state.T
+        _, speed, angle, turn = self.state.T
         push = np.where(right, 10.0, -10.0)
         sin, cos = np.sin(angle), np.cos(angle)
         pull = (push + 0.05 * turn**2 * sin) / 1.1

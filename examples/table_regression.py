@@ -78,7 +78,8 @@ def main(epochs=60, networks=5, seed=0):
     covered = np.mean(np.abs(mean - true) < 1.645 * deviation)
     for row in range(4):
         low, high = target.decode(mean[row] + np.array([-1.645, 1.645]) * deviation[row])
-        print(f"expected {low:5.0f} to {high:3.0f}, was {target.decode(true[row : row + 1])[0]:3.0f}")
+        (was,) = target.decode(true[row : row + 1])
+        print(f"expected {low:5.0f} to {high:3.0f}, was {was:3.0f}")
     print(f"R² {explained:.3f}; {covered:.0%} of {len(true)} patients lie in their 90 % interval")
     return float(explained), float(covered)
 

@@ -1,15 +1,16 @@
 """Why deep networks did not learn, and three cures.
 
 The chain rule multiplies one factor for each layer. A sigmoid's slope is 1/4 at most, so through
-thirty of them a gradient shrinks until nothing is left of it, and the first layers stay as they were
-drawn. What helps does not touch backpropagation, but what it passes through:
+thirty of them a gradient shrinks until nothing is left of it, and the first layers stay as they
+were drawn. What helps does not touch backpropagation, but what it passes through:
 
 - ReLU, whose slope is 1 where it is on, with initial weights that keep the scale (He et al., 2015);
 - batch normalisation, which restores the scale at each layer (Ioffe and Szegedy, 2015);
 - residual connections, which leave the gradient a way around each layer (He et al., 2016).
 
-All four networks have thirty layers, read the digits, and are trained alike. The disease: Hochreiter
-(1991); Bengio, Simard and Frasconi (1994). Run it with ``python vanishing_gradients.py``.
+All four networks have thirty layers, read the digits, and are trained alike. The disease:
+Hochreiter (1991); Bengio, Simard and Frasconi (1994). Run it with
+``python vanishing_gradients.py``.
 """
 
 import numpy as np

@@ -45,7 +45,7 @@ def show(pictures):
     """Pictures of 64 pixels side by side, as text."""
     for row in range(8):
         lines = [p.reshape(8, 8)[row] for p in pictures]
-        shades = ["".join(SHADES[int(9.99 * min(max(x, 0), 1))] * 2 for x in line) for line in lines]
+        shades = ["".join(SHADES[int(9.99 * x)] * 2 for x in line) for line in lines]
         print("  ".join(shades).rstrip())
 
 

@@ -1,9 +1,9 @@
 """Two problems that a perceptron cannot solve, and that made backpropagation known in 1986.
 
-*Exclusive or*: is exactly one of two inputs on? *Symmetry*: is a row of six the same when it is read
-backwards? No weighted sum of the inputs says so; the perceptron rule, which is guaranteed to find
-one if there is one, goes on for ever. With two units between input and output, backpropagation
-solves both.
+*Exclusive or*: is exactly one of two inputs on? *Symmetry*: is a row of six the same when it is
+read backwards? No weighted sum of the inputs says so; the perceptron rule, which is guaranteed to
+find one if there is one, goes on for ever. With two units between input and output,
+backpropagation solves both.
 
 What it finds for symmetry is famous. Look at the weights of a hidden unit: those of mirrored inputs
 are equal with opposite signs, so that a symmetric row gives exactly nothing, and their sizes stand

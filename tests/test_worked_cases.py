@@ -262,3 +262,21 @@ def test_each_cure_keeps_the_gradient(
 ) -> None:
     norms = gradient_norms(layer, gain, centre)
     assert norms.max() < 20 * norms.min()  # against 10^18 without a cure
+
+
+def test_a_billion_weights_take_three_billion_multiply_adds_and_no_memory() -> None:
+    size, depth = 3162, 100
+
+    def step(x: Any) -> Any:
+        layers = [ad.nn.Linear(size, size, bias=False) for _ in range(depth)]
+        for layer in layers:
+            x = ad.relu(layer(x))
+        loss = ad.mean(ad.square(x))
+        loss.backward()
+        return loss
+
+    plan = ad.plan(step, np.zeros((1, size), np.float32))
+    assert plan.parameters == pytest.approx(1e9, rel=1e-3)
+    assert (plan.forward.flops + plan.backward.flops) / 2 == pytest.approx(3e9, rel=5e-3)
+    assert plan.backward.flops / plan.forward.flops == pytest.approx(2, rel=0.01)
+    assert plan.gradient_bytes == plan.parameter_bytes == 4 * plan.parameters

@@ -237,7 +237,7 @@ def test_cond_with_its_gradients(p: bool) -> None:
 
 @pytest.mark.parametrize("dtype", [np.int64, np.int8, np.uint8])
 def test_switch_takes_the_nearest_branch(dtype: Any) -> None:
-    branches = [lambda x: x, lambda x: x * x, lambda x: ad.sin(x)]
+    branches = [lambda x: x, lambda x: x * x, ad.sin]
     for i in (0, 1, 2, 7, 127, -1, -128):
         if i >= 0 or np.dtype(dtype).kind == "i":
             same(lambda i, x: ad.switch(i, branches, x), np.array(i, dtype), numbers(5))

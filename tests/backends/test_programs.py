@@ -162,3 +162,14 @@ def test_long_sums_are_cut_into_parts(shape: Any, axes: Any, dtype: Any) -> None
     graph = staged(f, Type.of(x))
     for found, wanted in zip(run(graph, [x], True), run(graph, [x], False), strict=True):
         agree(found, wanted, 2000)
+
+
+def test_a_long_chain_of_maps_is_no_deep_recursion() -> None:
+    def f(t: Any) -> Any:
+        for k in range(2000):
+            t = t * 1.001 + float(k % 7)
+        return t
+
+    x = np.ones(5)
+    graph = staged(f, Type.of(x))
+    agree(run(graph, [x], True)[0], run(graph, [x], False)[0], 1000)

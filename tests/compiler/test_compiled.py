@@ -110,6 +110,23 @@ def test_gradients_add_up_where_they_are_not_cleared() -> None:
     assert run(True) == run(False) == [3.0, 3.0]
 
 
+def test_one_program_reads_what_another_updates_in_place() -> None:
+    w = ad.tensor([1.0, 2.0], requires_grad=True)
+    read = ad.compile(lambda x: w * x)
+
+    @ad.compile
+    def update(x: Any) -> Any:
+        with ad.no_grad():
+            w.assign(w + x)
+        return x
+
+    x = ad.ones(2)
+    read(x)  # its second call is the quick one, and must not go on with the memory of the first
+    for k in range(4):
+        assert read(x).tolist() == [1.0 + k, 2.0 + k] == w.tolist()
+        update(x)
+
+
 def test_a_new_value_assigned_outside_is_read() -> None:
     w = ad.tensor([1.0, 2.0])
     f = ad.compile(lambda x: w * x)

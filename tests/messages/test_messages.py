@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import adjoint as ad
+from adjoint.compiler.budget import within_budget
 from adjoint.compiler.verification import Verifier
 from adjoint.core import errors
 from adjoint.core.bind import staged_leaf
@@ -307,6 +308,20 @@ def a_program_that_computes_something_else() -> None:
 
     verifier = Verifier(extract([x], [x * 2.0]), wrong, {}, lambda: ["the result"])
     verifier([np.float32([0.0, 2.0]), np.zeros(2, np.float32)])
+
+
+@pinned(
+    errors.MemoryBudgetError,
+    """
+    compile: the step does not fit into memory=0 B, whatever is computed again
+        the least budget that was found: 128 bytes (128 B)
+      Try: that budget, or a smaller batch.
+    """,
+)
+def a_budget_that_nothing_fits() -> None:
+    x = staged_leaf(Type((2,), as_dtype("float32")))
+    graph = extract([x], [ad.sort(x) * 2.0])
+    within_budget(graph, graph, {}, (), 0)
 
 
 # -- check_grads -----------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Event files: checksums by the standard's vectors, records as TensorBoard's own reader sees them."""
+"""Event files: checksums by the standard's vectors, records as TensorBoard reads them."""
 
 import struct
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What goes wrong: disks, files, losses, Ctrl-C. Nothing is lost, and the message says what to do."""
+"""What goes wrong: disks, files, losses, Ctrl-C. Nothing is lost; messages say what to do."""
 
 import errno
 import os
@@ -185,7 +185,7 @@ def test_a_gradient_that_is_no_number_is_seen() -> None:
         def forward(self, x: Any) -> Any:
             return self.inner(x) + ad.sqrt(self.scale)
 
-    with pytest.raises(ad.train.TrainingError, match="10th|11th"):
+    with pytest.raises(ad.train.TrainingError, match=r"10th|11th"):
         train(Trap(), epochs=20, on_nonfinite="skip")
     result = train(Trap(), epochs=2, on_nonfinite="skip")
     assert "A gradient of step 1 is not a finite number" in result.trainer.notes[0]
@@ -197,9 +197,7 @@ def test_a_spike_is_a_fault() -> None:
     x[225] = 1e4
     y[225] = 1 - y[225]
     with pytest.raises(ad.train.TrainingError, match=r"recent median") as caught:
-        ad.train.fit(
-            model_of(), (x, y), spike=5.0, lr=0.01, batch_size=15, epochs=1, shuffle=False
-        )
+        ad.train.fit(model_of(), (x, y), spike=5.0, lr=0.01, batch_size=15, epochs=1, shuffle=False)
     assert "the loss of step 16" in str(caught.value)
 
 

@@ -1,13 +1,14 @@
 """Metrics are exact over batches of unequal sizes."""
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pytest
-from sklearn import metrics as sk
 
 import adjoint as ad
 from adjoint.train.metrics import as_metric
+from sklearn import metrics as sk
 
 CUTS = [0, 1, 8, 9, 40, 57]
 
@@ -15,7 +16,7 @@ CUTS = [0, 1, 8, 9, 40, 57]
 def over_batches(metric: Any, output: Any, target: Any) -> float:
     found = [
         metric.statistics(ad.asarray(output[a:b]), ad.asarray(target[a:b])).numpy()
-        for a, b in zip(CUTS, CUTS[1:], strict=False)
+        for a, b in pairwise(CUTS)
     ]
     total = found[0]
     for part in found[1:]:

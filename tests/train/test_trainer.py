@@ -55,9 +55,7 @@ def test_it_is_the_loop_that_one_would_write(compiled: bool) -> None:
 
 def test_clipping() -> None:
     model = linear()
-    ad.train.fit(
-        model, (X, LABEL), lr=0.05, epochs=2, batch_size=45, shuffle=False, clip_norm=0.01
-    )
+    ad.train.fit(model, (X, LABEL), lr=0.05, epochs=2, batch_size=45, shuffle=False, clip_norm=0.01)
     assert_close(model, by_hand(2, 45, clip=0.01))
 
 
@@ -232,9 +230,7 @@ def test_the_progress_is_shown_in_a_terminal_only(capsys: pytest.CaptureFixture[
     ad.train.fit(linear(), (X, LABEL), (X, LABEL), epochs=2, metrics=["accuracy"])
     assert capsys.readouterr() == ("", "")
     console = Console(force_terminal=True, width=100, record=True)
-    ad.train.fit(
-        linear(), (X, LABEL), (X, LABEL), epochs=2, metrics=["accuracy"], progress=console
-    )
+    ad.train.fit(linear(), (X, LABEL), (X, LABEL), epochs=2, metrics=["accuracy"], progress=console)
     text = capsys.readouterr().out
     assert "epoch 2/2" in text
     assert "accuracy" in text

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
@@ -77,7 +77,7 @@ def adjoint(
 
 
 @contextmanager
-def _refusals(title: str) -> Iterator[None]:
+def _refusals(title: str) -> Generator[None]:
     """Say what is wrong on one screen, and leave with the code that says which kind it was."""
     try:
         yield
@@ -145,7 +145,9 @@ def train(
         bool, typer.Option("--skip-missing", help="Leave out rows whose target is missing.")
     ] = False,
     size: Annotated[int, typer.Option(min=4, help="Images: height and width.")] = 32,
-    grayscale: Annotated[bool, typer.Option("--grayscale", help="Images: without colours.")] = False,
+    grayscale: Annotated[
+        bool, typer.Option("--grayscale", help="Images: without colours.")
+    ] = False,
     tokens: Annotated[Tokens, typer.Option(help="Text: what it is made of.")] = Tokens.char,
     block_size: Annotated[int, typer.Option(min=2, help="Text: tokens seen at once.")] = 128,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same run.")] = 0,
@@ -169,7 +171,9 @@ def train(
         asked = None
         if resume is None:
             if data is None:
-                raise Refused("What to learn from?\nTry: adjoint train DATA, or adjoint train digits")
+                raise Refused(
+                    "What to learn from?\nTry: adjoint train DATA, or adjoint train digits"
+                )
             asked = Asked(
                 data,
                 target,

@@ -38,8 +38,9 @@ def model_for(problem: Problem, name: str | None, given: dict[str, Any]) -> dict
     for size, value in given.items():
         if value is None:
             continue
-        if size != "dropout" and not SIZES[name][size] or (size == "dropout" and name in ("cnn", "resnet", "lstm")):
-            usable = ", ".join(f"--{k}" for k, v in SIZES[name].items() if v)
+        if (size != "dropout" and not SIZES[name][size]) or (
+            size == "dropout" and name in ("cnn", "resnet", "lstm")
+        ):
             raise Refused(f"--{size} is no size of a {name}; it has {usable}.")
         sizes[size] = value
     if name == "gpt" and sizes["width"] % sizes["heads"]:
@@ -48,6 +49,11 @@ def model_for(problem: Problem, name: str | None, given: dict[str, Any]) -> dict
     if problem.kind == "text":
         about["block_size"] = problem.about["block_size"]
     return about
+
+
+def _has(model: str, size: str) -> bool:
+    """Whether a model has a size of this name."""
+    return model in ("mlp", "gpt") if size == "dropout" else bool(SIZES[model][size])
 
 
 def settings_for(problem: Problem, given: dict[str, Any]) -> dict[str, Any]:
@@ -61,8 +67,10 @@ def settings_for(problem: Problem, given: dict[str, Any]) -> dict[str, Any]:
         found = {"epochs": 40, "batch_size": 32, "lr": 3e-3, "patience": 12, "weight_decay": 0.01}
     out = {"checkpoint_every": None} | found
     out |= {name: value for name, value in given.items() if value is not None}
-    out["batch_size"] = even(rows, out["batch_size"]) if given["batch_size"] is None else min(
-        out["batch_size"], rows
+    out["batch_size"] = (
+        even(rows, out["batch_size"])
+        if given["batch_size"] is None
+        else min(out["batch_size"], rows)
     )
     return out
 

@@ -40,7 +40,9 @@ def npz_problem(path: Path, asked: Asked) -> Problem:
     if x.ndim == 2:
         whole = asked.model == "lstm"
         if whole:
-            raise Refused(f"{path}: an lstm needs sequences, (rows, length, features); got {x.shape}.")
+            raise Refused(
+                f"{path}: an lstm needs sequences, (rows, length, features); got {x.shape}."
+            )
         return table_problem(npz_table(path, x, y, name), _with_target(asked, name))
     return _array_problem(path.stem, x, y, name, asked)
 
@@ -80,6 +82,8 @@ def _array_problem(name: str, x: Any, y: Any, target_name: str, asked: Asked) ->
     table = ad.data.Table.of({target_name: cells}, source=name)
     whole = ad.data.TargetEncoder.fit(table, target_name, asked.task)
     labels = whole.transform(table) if whole.task == "classification" else None
+    if asked.test_file is not None:
+        raise Refused("--test takes a file for tables only; here it is a share of the examples.")
     parts = divided(len(table), asked, labels)
     target = whole
     if whole.task == "regression":
@@ -114,8 +118,8 @@ def encode_arrays(path: str, about: dict[str, Any], needs_target: bool) -> tuple
     if path == "digits":
         x, y = ad.data.digits().tree
     elif place.is_dir():
-        options = {"size": about.get("size"), "grayscale": about.get("grayscale", False)}
-        folder = ad.data.ImageFolder(place, **options)
+        grayscale = about.get("grayscale", False)
+        folder = ad.data.ImageFolder(place, size=about.get("size"), grayscale=grayscale)
         x, found = folder.arrays().tree
         y = np.array(folder.classes)[found]
     elif place.suffix == ".npz":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Any, Final
 
 import adjoint as ad
@@ -24,7 +25,7 @@ class Perceptron(nn.Module):
     def __init__(self, inputs: int, hidden: list[int], outputs: int, dropout: float) -> None:
         sizes = [inputs, *hidden]
         layers: list[Any] = []
-        for n, m in zip(sizes, sizes[1:], strict=False):
+        for n, m in pairwise(sizes):
             layers += [nn.Linear(n, m), nn.ReLU(), *([nn.Dropout(dropout)] if dropout else [])]
         self.layers = nn.Sequential(*layers, nn.Linear(sizes[-1], outputs))
 
@@ -65,13 +66,14 @@ class Residual(nn.Module):
         self.body = nn.Sequential(
             *_unit(inputs, outputs, stride), nn.ReLU(), *_unit(outputs, outputs)
         )
-        self.register_module("short", None)
+        short: Any = nn.Identity()
         if stride != 1 or inputs != outputs:
-            self.short = nn.Conv2d(inputs, outputs, 1, stride=stride, bias=False)
+            short = nn.Conv2d(inputs, outputs, 1, stride=stride, bias=False)
+        self.short = short
 
     def forward(self, x: Any) -> Any:
         """The sum, through rectified units."""
-        return ad.relu(self.body(x) + (x if self.short is None else self.short(x)))
+        return ad.relu(self.body(x) + self.short(x))
 
 
 class ResidualNetwork(nn.Module):

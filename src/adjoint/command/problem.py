@@ -49,7 +49,7 @@ class Asked:
             float(self.test)
         except ValueError:
             if not Path(self.test).exists():
-                raise Refused(f"--test: there is no file {self.test}.") from None
+                raise Refused(f"For --test there is no file {self.test}.") from None
             return Path(self.test)
         return None
 
@@ -100,7 +100,9 @@ def divided(rows: int, asked: Asked, labels: Any) -> list[Array]:
     """Which rows train, validate and test: at random, classes in their proportions."""
     test, validation = asked.test_share, asked.validation
     if not 0 <= validation < 1 - test:
-        raise Refused(f"--validation {validation:g} and --test {asked.test} leave no rows to train.")
+        raise Refused(
+            f"--validation {validation:g} and --test {asked.test} leave no rows to train."
+        )
     shares = [1 - validation - test, validation, test]
     if labels is None:
         parts = ad.data.random_split(range(rows), shares, asked.seed)

@@ -32,7 +32,9 @@ def opening(
 ) -> Grid:
     """What is learned, from how many examples, with what."""
     train, validation, test = map(len, problem.parts)
-    words = "windows" if problem.kind == "text" else "rows" if problem.kind == "table" else "examples"
+    words = (
+        "windows" if problem.kind == "text" else "rows" if problem.kind == "table" else "examples"
+    )
     divided = f"{train:,} {words} to train"
     divided += f", {validation:,} to validate" if validation else ""
     divided += f", {test:,} to test" if test else ""
@@ -110,7 +112,7 @@ def classes(labels: tuple[str, ...], truth: Any, guess: Any) -> Grid | Group:
 
 
 def _share(x: float) -> str:
-    return "–" if math.isnan(x) else f"{x:.0%}"
+    return "none" if math.isnan(x) else f"{x:.0%}"
 
 
 def duration(seconds: float) -> str:

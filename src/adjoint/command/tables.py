@@ -18,7 +18,9 @@ ENDINGS: Final = (".csv", ".tsv", ".txt", ".parquet", ".pq")
 
 def read_table(path: Path) -> Any:
     """The table in a file."""
-    return ad.data.read_parquet(path) if path.suffix in (".parquet", ".pq") else ad.data.read_csv(path)
+    return (
+        ad.data.read_parquet(path) if path.suffix in (".parquet", ".pq") else ad.data.read_csv(path)
+    )
 
 
 def table_problem(table: Any, asked: Asked) -> Problem:
@@ -31,9 +33,12 @@ def table_problem(table: Any, asked: Asked) -> Problem:
     if asked.skip_missing:
         table = table.drop_missing(name)
     if len(table) < FEWEST:
-        raise Refused(f"{table.source} has {len(table)} rows of data; at least {FEWEST} are needed.")
+        raise Refused(
+            f"{table.source} has {len(table)} rows of data; at least {FEWEST} are needed."
+        )
     if len(table.names) == 1:
         raise Refused(f"{table.source} has no column beside {name!r} to predict it from.")
+    later = None if asked.test_file is None else read_table(asked.test_file)
     whole = _target_encoder(table, name, asked.task)
     labels = whole.transform(table) if whole.task == "classification" else None
     parts = divided(len(table), asked, labels)
@@ -43,9 +48,10 @@ def table_problem(table: Any, asked: Asked) -> Problem:
     if whole.task == "regression":
         target = ad.data.TargetEncoder.fit(train, name, "regression")
         target.reason = whole.reason
-    arrays = [_arrays(table.take(rows), features, target) for rows in parts]
-    if asked.test_file is not None:
-        arrays[2] = _arrays(_like(read_table(asked.test_file), table), features, target)
+    tables = [table.take(rows) for rows in parts]
+    if later is not None:
+        tables[2] = _like(later, table)
+    arrays = [_arrays(part, features, target) for part in tables]
     facts = [("data", f"{table.source}, {len(table):,} rows, {_kinds(table, name)}")]
     if features.skipped:
         facts.append(("left out", f"{', '.join(features.skipped)}: text is not used"))
@@ -133,6 +139,8 @@ def _like(table: Any, first: Any) -> Any:
 
 
 def _arrays(table: Any, features: Any, target: Any) -> tuple[Any, Any]:
+    if not len(table):
+        return np.empty((0, len(features.names)), np.float32), np.empty(0, np.float32)
     return features.transform(table), target.transform(table)
 
 
@@ -140,5 +148,7 @@ def _kinds(table: Any, target: str) -> str:
     kinds = [c.kind for c in table.columns if c.name != target]
     words = {"number": "number", "bool": "yes/no", "category": "category", "date": "date"}
     counts = {word: kinds.count(kind) for kind, word in words.items() if kind in kinds}
-    listed = [f"{n} {word}{'s' if n > 1 and word == 'number' else ''}" for word, n in counts.items()]
+    listed = [
+        f"{n} {word}{'s' if n > 1 and word == 'number' else ''}" for word, n in counts.items()
+    ]
     return "columns: " + ", ".join(listed) if listed else "no columns of numbers"

@@ -15,7 +15,7 @@ import adjoint as ad
 from adjoint.command import run as runs, show
 from adjoint.command.defaults import model_for, settings_for
 from adjoint.command.networks import build
-from adjoint.command.problem import Asked, Problem, target_of
+from adjoint.command.problem import Asked, target_of
 from adjoint.command.refusal import Refused
 from adjoint.command.sources import problem_of
 from adjoint.command.texts import sampled
@@ -154,7 +154,7 @@ class Training:
         if self.test:
             rows = len(problem.parts[self.part])
             console.print(show.verdict(problem.task, self.test, rows, part, problem.target))
-            if problem.task == "classification" and 2 <= len(problem.target.labels):
+            if problem.task == "classification" and len(problem.target.labels) >= 2:
                 truth, guess = self._guesses()
                 console.print(show.classes(problem.target.labels, truth, guess))
         if problem.kind == "text":
@@ -164,7 +164,9 @@ class Training:
         console.print(show.grid(self._facts()))
         for note in self.trainer.notes:
             console.print(Text(note, style="yellow"))
-        console.print(Text.assemble("\nThe run is in ", (str(self.folder), "green")), soft_wrap=True)
+        console.print(
+            Text.assemble("\nThe run is in ", (str(self.folder), "green")), soft_wrap=True
+        )
         console.print(Text.assemble("Next: ", (self.next(), "bold")), soft_wrap=True)
 
     def next(self) -> str:
@@ -186,7 +188,9 @@ class Training:
             facts.append(("weights", f"{shown} (loss {best['validation loss']:.4g})"))
         if result.epochs:
             done = result.epochs[-1]
-            text = f"{done['epoch']} epochs, {result.steps:,} steps, {show.duration(result.seconds)}"
+            text = (
+                f"{done['epoch']} epochs, {result.steps:,} steps, {show.duration(result.seconds)}"
+            )
             facts.append(("training", text + (f"\n{result.reason}" if self.trainer.reason else "")))
         cost = self.cost()
         if cost:

@@ -21,6 +21,7 @@ import numpy as np
 from adjoint.core.bind import SCALARS
 from adjoint.core.graph import Node, Pick
 from adjoint.core.program import Graph
+from adjoint.core.types import Shape
 from adjoint.ops.arithmetic import Add, Divide, Multiply, Negative, Subtract
 from adjoint.ops.attention import LETTERS, AttentionBackward, AttentionForward
 from adjoint.ops.bilinear import split
@@ -112,8 +113,14 @@ def column(x: Any) -> Any:
     if made_by(x, Expand):
         need(x.op.axes == (x.ndim - 1,))
     else:
-        need(made_by(x, Reshape) and x.shape == (*x.inputs[0].shape, 1))
+        need(made_by(x, Reshape) and without(x.shape) == without((*x.inputs[0].shape, 1)))
     return x.inputs[0]
+
+
+def without(shape: Shape) -> Shape:
+    """A shape without axes of size 1 in front, which broadcast anyway."""
+    lead = next((i for i, n in enumerate(shape) if n != 1), len(shape))
+    return shape[min(lead, len(shape) - 1) :]
 
 
 class Finder:

@@ -4,7 +4,7 @@ A file is a row of records: length (8 bytes, little-endian), masked CRC-32C of t
 masked CRC-32C of the data. The data are messages of Protocol Buffers; the few fields that scalars
 take are written here by hand.
 
-Source: the formats of `tensorflow/core/lib/io/record_writer.h` and `tensorflow/core/util/event.proto`.
+Source: `tensorflow/core/lib/io/record_writer.h` and `tensorflow/core/util/event.proto`.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -100,7 +100,9 @@ class Loop:
         if stopping and stopping.larger_is_better is not None:
             larger = stopping.larger_is_better
         if stopping and valid is None and name == "validation loss":
-            raise TrainingError("early_stopping looks at the validation loss: give validation_data.")
+            raise TrainingError(
+                "early_stopping looks at the validation loss: give validation_data."
+            )
         self.best = Best(name, larger, stopping.min_delta if stopping else 0.0)
         self.result = Result(trainer, out=None if plan.out is None else Path(plan.out))
         self.seen = self.sum = self.count = 0.0
@@ -407,7 +409,7 @@ class Loop:
     # -- Ctrl-C --------------------------------------------------------------------------------
 
     @contextmanager
-    def _ctrl_c(self) -> Iterator[None]:
+    def _ctrl_c(self) -> Generator[None]:
         """The first Ctrl-C waits for the end of the step; the second is as ever."""
         if threading.current_thread() is not threading.main_thread():
             yield

@@ -40,7 +40,9 @@ class ProgressBar:
                 console=console,
                 auto_refresh=False,
             )
-            self._task = self._bar.add_task("compiling", total=steps, completed=done, epoch="", ended=False)
+            self._task = self._bar.add_task(
+                "compiling", total=steps, completed=done, epoch="", ended=False
+            )
             self._bar.start()
             self._draw(done, "compiling …")
 
@@ -56,7 +58,7 @@ class ProgressBar:
             self._rows, self._last = 0, now
             self._draw(number, f"loss {loss:.4g}{self.metrics}  [dim]{amount(self._rate)}rows/s")
 
-    def epoch(self, number: int, loss: float, logs: dict[str, Any]) -> None:
+    def epoch(self, number: int, loss: float, logs: list[tuple[str, float]]) -> None:
         """An epoch was done."""
         if not self.shown:
             return

@@ -52,7 +52,6 @@ class Compilable:
             self.note(f"The step runs without being compiled: {type(error).__name__}: {first}")
             return out
 
-
     def origin(self) -> str:
         """Where the NaN or the infinity of the last call came from, if the compiler saw it."""
         found = getattr(self.call, "nonfinite", None)
@@ -122,7 +121,7 @@ class Steps:
         ]
 
     def train(self, limit: Any, *batch: Any) -> tuple[Any, Any, Any]:
-        """Forward pass, backward pass, update: sum and count of the losses, and whether all is well.
+        """Forward pass, backward pass, update: sum and count of the losses, and if all is well.
 
         Args:
             limit: the largest loss that is no fault.

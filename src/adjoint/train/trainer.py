@@ -111,8 +111,9 @@ class Trainer:
         self.schedule = schedule
         self.clip_norm, self.accumulate = clip_norm, accumulate
         self.ema = None if ema is None else ad.optim.ExponentialMovingAverage(model, ema)
-        whole = isinstance(early_stopping, int) and not isinstance(early_stopping, bool)
-        self.early_stopping: Any = EarlyStopping(early_stopping) if whole else early_stopping
+        if isinstance(early_stopping, int):
+            early_stopping = EarlyStopping(early_stopping)
+        self.early_stopping = early_stopping
         self.callbacks = list(callbacks)
         self.guard = Guard(on_nonfinite, spike)
         self.notes: list[str] = []
@@ -177,9 +178,9 @@ class Trainer:
             drop_last: whether a last batch that is not full is left out.
             out: folder of the run.
             checkpoint_every: updates between checkpoints, beside those after epochs.
-            checkpoint_seconds: after an epoch there is a checkpoint unless the last one is so young.
+            checkpoint_seconds: after an epoch there is a checkpoint, unless one is so young.
             keep: how many checkpoints are kept.
-            resume: go on where the run in `out` stood, if there is one; or the path of a checkpoint.
+            resume: go on where the run in `out` stood, if there is one; or from a checkpoint.
             log_every: updates between lines of the log.
             progress: whether to show it, in a terminal; or a console of rich.
 

@@ -20,8 +20,8 @@ from adjoint.core.graph import Node, Pick
 from adjoint.core.types import Shape
 from adjoint.ops.attention import AttentionForward
 
-PARTS = 32
-"""Parts that the work is cut into, each with memory of its own; never more than units."""
+PARTS = 8
+"""Parts that the work is cut into at least, if there are as many units; each has its own memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,12 @@ def plan(node: Node, xs: Sequence[Any]) -> Plan | None:
         fill=op.fill,
         zero=op.zero,
     )
-    return Plan(kernel, tuple(xs), kernel.bytes * min(PARTS, kernel.units))
+    return Plan(kernel, tuple(xs), kernel.bytes * parts_of(kernel))
+
+
+def parts_of(kernel: Kernel) -> int:
+    """How many parts the units of a kernel are cut into."""
+    return min(kernel.units, max(PARTS, 2 * processor.threads()))
 
 
 def emit(program: Any, group: Any) -> None:
@@ -97,7 +102,7 @@ def emit(program: Any, group: Any) -> None:
     picks = {m.op.index: m for m in group.stored if isinstance(m.op, Pick)}
     node = next(m for m in group.members if not isinstance(m.op, Pick))
     wanted = tuple(k in picks for k in range(len(node.shape)))
-    parts = min(PARTS, it.kernel.units)
+    parts = parts_of(it.kernel)
     key = it.kernel, wanted
     kernels = program.shared.kernels
     if key not in kernels:

@@ -279,18 +279,19 @@ def accumulate(
     multiply_add = fused(nest.function.module, v)
     splat = ir.Constant(ir.VectorType(ir.IntType(32), tile.lanes), None)
     nothing = ir.Constant(v, ir.Undefined)
+    values = [[b.load(cell, typ=v) for cell in cells] for cells in sums]
     for k, step in enumerate(steps):
         rows = [
-            b.load(
-                at(b, here, k * tile.block + j * tile.lanes, t), typ=v, align=tile.dtype.itemsize
-            )
+            b.load(at(b, here, k * tile.block + j * tile.lanes, t), typ=v, align=tile.dtype.itemsize)
             for j in range(tile.vectors)
         ]
-        for p, cells in zip(moved, sums, strict=True):
+        for p, row in zip(moved, values, strict=True):
             x = b.load(at(b, p, step, t), typ=t)
             x = b.shuffle_vector(b.insert_element(nothing, x, index(0)), nothing, splat)
-            for row, cell in zip(rows, cells, strict=True):
-                b.store(b.call(multiply_add, [x, row, b.load(cell, typ=v)]), cell)
+            row[:] = [b.call(multiply_add, [x, y, z]) for y, z in zip(rows, row, strict=True)]
+    for row, cells in zip(values, sums, strict=True):
+        for value, cell in zip(row, cells, strict=True):
+            b.store(value, cell)
     while nest.depth > depth:
         close(nest)
     return [[nest.inner.load(cell, typ=v) for cell in cells] for cells in sums]

@@ -41,6 +41,8 @@ INDEXED = (*GATHERS, WrapIndex)
 REDUCTIONS = (Sum, Max, Min, Prod, AllTrue, AnyTrue)
 LONGEST = 48
 """Maps that may wait for each other; a longer chain is more than one loop."""
+LARGEST = 256
+"""Members of a group: what compiling takes grows faster than they do."""
 SERIAL = 1 << 14
 """A domain of more elements is not reduced to a single value by the group that computes it: one
 group of rows is walked by one worker."""
@@ -136,7 +138,10 @@ class Grouping:
     ) -> None:
         self.graph = graph
         self.fits = fits
-        self.groups: list[Group] = []
+        # what is computed with single numbers alone, such as the corrections of an optimizer, comes
+        # first, so that it keeps nothing from joining the group that it belongs to
+        self.numbers = Group("loop", 0)
+        self.groups: list[Group] = [self.numbers]
         self.home: dict[Node, Group] = {}
         self.views: dict[Node, View] = {node: whole(node) for node in graph.inputs}
         self.views |= views or {}
@@ -153,6 +158,10 @@ class Grouping:
             self._place(base)
             self.need(base)
             self.outputs.append(base)
+        if not self.numbers.members:
+            self.groups.remove(self.numbers)
+            for position, group in enumerate(self.groups):
+                group.position = position
 
     def _own(self, node: Node) -> Node:
         """What computes an output as a value of its own: its base, or a copy made for it."""
@@ -244,9 +253,20 @@ class Grouping:
         if isinstance(node.op, INDEXED):  # whose operands are read at other points, or checked
             for view in self.reads(node):
                 self._place(view.base)
+        if node.shape == () and not isinstance(node.op, REDUCTIONS) and self._known_first(node):
+            self._take(self.numbers, [node])
+            return
         self.waiting.add(node)
         if isinstance(node.op, REDUCTIONS) or self._long(node):
             self._place(node)
+
+    def _known_first(self, node: Node) -> bool:
+        """Whether a node depends on nothing but inputs and numbers that are computed first."""
+        return all(
+            self.home.get(v.base) is self.numbers
+            or (v.base not in self.home and v.base not in self.waiting)
+            for v in self.reads(node)
+        )
 
     def _long(self, node: Node) -> bool:
         """Whether so many maps wait for each other that they should not wait longer."""
@@ -352,6 +372,8 @@ class Grouping:
 
     def _take(self, group: Group, tree: Sequence[Node]) -> bool:
         """Add the nodes to a group, all or none."""
+        if group.members and len(group.members) + len(tree) > LARGEST:
+            return False
         before = group.reduced
         added: list[Node] = []
         for node in tree:

@@ -9,7 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from adjoint.backends.llvm import attention, control, convolution, moves, pooling, products, scatter
+from adjoint.backends.llvm import (
+    attention,
+    control,
+    control_branches,
+    convolution,
+    moves,
+    pooling,
+    products,
+    scatter,
+)
 from adjoint.backends.llvm.layout import View, whole
 from adjoint.core.graph import Node
 from adjoint.ops.add_rows import AddRows

@@ -90,7 +90,9 @@ class LoopKernel:
         if self.extent.flat:
             i = nest.open(*self.limits)
             self.at = {0: (i, nest.depth)}
-            self._store_all([m for m in self.members if m in self.group.stored])
+            stored = [m for m in self.members if m in self.group.stored]
+            self._in_order(stored)
+            self._store_all(stored)
             nest.close()
         else:
             unit = nest.open(*self.limits)
@@ -232,6 +234,7 @@ class LoopKernel:
             self.at[a] = (nest.open(*self._bounds(a)), nest.depth)
         if self.lane is not None:
             self.at[self.lane] = (nest.open(self.lane0, self.lane1), nest.depth)
+        self._in_order([*stored, *keep, *sums])
         for node in keep:
             self.kept[node] = nest.local(ll(node.dtype), self._row_size)
             value = self._member(node)[0]
@@ -253,6 +256,21 @@ class LoopKernel:
             b = self.nest.inner
             for node in sums:
                 self.held[node] = b.load(self.held[node], typ=ll(node.dtype))
+
+    def _in_order(self, roots: Sequence[Node]) -> None:
+        """Compute what the roots depend on, operands first: no chain is too long for the stack."""
+        sums = set(self.extent.sums)
+        needed: set[Node] = set()
+        stack = [v.base for m in roots for v in self.grouping.reads(m)]
+        while stack:
+            base = stack.pop()
+            if base in self.group.members and base not in needed:
+                needed.add(base)
+                if base not in sums and self.ready[base] == self.phase:
+                    stack += [v.base for v in self.grouping.reads(base)]
+        for node in self.members:
+            if node in needed and node not in self.rows:
+                self._member(node)
 
     # -- rows ----------------------------------------------------------------------------------
 
