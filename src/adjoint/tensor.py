@@ -18,7 +18,6 @@ from adjoint.core.bind import (
     numbers,
     own,
     setting,
-    staged_leaf,
     state,
     touch,
 )
@@ -593,10 +592,9 @@ install(Tensor, _enter)
 
 def _fresh_leaf(x: Any, tracked: bool) -> Any:
     """The node of a leaf that has been given the value of `x`: gradients end here."""
-    if x.known:
+    planned = state.capture  # in a plan, what comes before the backward pass is a first value
+    if x.known or (planned is not None and planned.imagines and not planned.sweeps):
         return leaf(x.value, tracked, here())
-    if state.capture is not None and state.capture.imagines and not state.capture.sweeps:
-        return staged_leaf(x.value, tracked, here()).node  # a first value, in a plan
     node = Node(STOP, (x.node,), (x.value, x.value), 0, x.shape, x.dtype, *here())
     node.tracked = tracked
     return node

@@ -1,5 +1,6 @@
 """Convolutions in machine code: results and both gradients against the interpreter."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -50,9 +51,14 @@ def with_gradients(f: Any, *xs: Any) -> Any:
     rng = np.random.default_rng(1)
     out = f(*map(ad.tensor, xs))
     ct = rng.normal(size=out.shape).astype(out.dtype)
-    gradients = grad(lambda x, w, ct: (f(x, w) * ct).sum(), argnums=(0, 1))
-    types = map(Type.of, (*xs, ct))
-    return optimise(staged(lambda x, w, c: (f(x, w), *gradients(x, w, c)), *types)), [*xs, ct]
+
+    def loss(x: Any, w: Any, ct: Any) -> Any:
+        return (f(x, w) * ct).sum()
+
+    def all_of_it(x: Any, w: Any, ct: Any) -> Any:
+        return f(x, w), *grad(loss, argnums=(0, 1))(x, w, ct)
+
+    return optimise(staged(all_of_it, *map(Type.of, (*xs, ct)))), [*xs, ct]
 
 
 def check(f: Any, *xs: Any) -> None:
@@ -77,7 +83,7 @@ def test_a_convolution_and_its_gradients(case: Any) -> None:
     x = rng.normal(size=(n, channels, *image)).astype(dtype)
     w = rng.normal(size=(filters, channels, *kernel)).astype(dtype)
     conv: Any = CONV[len(image)]
-    check(lambda x, w: conv(x, w, stride=stride, padding=padding, dilation=dilation), x, w)
+    check(partial(conv, stride=stride, padding=padding, dilation=dilation), x, w)
 
 
 @pytest.mark.parametrize(("stride", "padding", "more"), [(1, 0, 0), (2, 1, 1), (3, 2, 2)])
@@ -109,14 +115,14 @@ def test_padding_may_cut_off() -> None:
     one = (1, 1)
     for low in (-2, 1):
         card = Convolve("ab,cb->ac", one, ((low, -1), (-1, low)), one, one)
-        graph = staged(lambda x, w, card=card: card(x, w), Type.of(x), Type.of(w))
+        graph = staged(card, Type.of(x), Type.of(w))
         agree(run(graph, [x, w], True)[0], run(graph, [x, w], False)[0])
 
 
 def test_what_has_no_kernel_is_a_contraction_of_windows() -> None:
     rng = np.random.default_rng(0)
     x, w = rng.normal(size=(2, 4, 6, 6)), rng.normal(size=(8, 2, 3, 3))
-    graph = staged(lambda x, w: ad.conv2d(x, w, groups=2), Type.of(x), Type.of(w))
+    graph = staged(partial(ad.conv2d, groups=2), Type.of(x), Type.of(w))
     program = Program(graph)
     assert not any(isinstance(group.plan, Convolution) for group in program.grouping.groups)
     agree(run(graph, [x, w], True)[0], run(graph, [x, w], False)[0])

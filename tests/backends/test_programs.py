@@ -91,7 +91,9 @@ def test_a_random_program_and_its_gradient_mean_the_same(program: RandomProgram,
     gradient = grad(lambda x, y: ad.sum(program(x, y)), argnums=(0, 1))
     graph = optimise(staged(lambda x, y: (program(x, y), *gradient(x, y)), MATRIX, MATRIX))
     for found, wanted in zip(run(graph, xs, True), run(graph, xs, False), strict=True):
-        agree(found, wanted, 1e5)  # conditioned as the program is
+        # where a function saturates, what is left is small beside what it is the difference of
+        scale = max(1.0, float(np.abs(wanted).max(initial=0.0)))
+        np.testing.assert_allclose(found, wanted, rtol=1e-10, atol=1e-10 * scale)
 
 
 @pytest.mark.parametrize("shape", [(), (0,), (1,), (3, 0, 2), (5,), (2, 3, 4), (1, 7, 1)])

@@ -10,7 +10,7 @@ from adjoint.core.types import DType
 
 BLOCK = 32
 """Rows of scores that are worked on at a time."""
-LONG = 2048
+LONG = 1024
 """Keys from which on it is half as many, so that a block stays in the cache of its core."""
 
 

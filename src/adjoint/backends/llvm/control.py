@@ -94,7 +94,7 @@ def plan(node: Node, xs: Sequence[Any]) -> Loop | None:
     if step is None or start is None:
         return None
     found = checks(step)
-    if found is None or (found and parts > 1):
+    if found is None:
         return None
     moves = tuple(
         0 if a is None else x.shape[a] * views[x].strides[a]

@@ -282,7 +282,9 @@ def accumulate(
     values = [[b.load(cell, typ=v) for cell in cells] for cells in sums]
     for k, step in enumerate(steps):
         rows = [
-            b.load(at(b, here, k * tile.block + j * tile.lanes, t), typ=v, align=tile.dtype.itemsize)
+            b.load(
+                at(b, here, k * tile.block + j * tile.lanes, t), typ=v, align=tile.dtype.itemsize
+            )
             for j in range(tile.vectors)
         ]
         for p, row in zip(moved, values, strict=True):
