@@ -38,9 +38,8 @@ def model_for(problem: Problem, name: str | None, given: dict[str, Any]) -> dict
     for size, value in given.items():
         if value is None:
             continue
-        if (size != "dropout" and not SIZES[name][size]) or (
-            size == "dropout" and name in ("cnn", "resnet", "lstm")
-        ):
+        if not _has(name, size):
+            usable = ", ".join(f"--{k}" for k in SIZES[name] if _has(name, k))
             raise Refused(f"--{size} is no size of a {name}; it has {usable}.")
         sizes[size] = value
     if name == "gpt" and sizes["width"] % sizes["heads"]:
@@ -59,6 +58,7 @@ def _has(model: str, size: str) -> bool:
 def settings_for(problem: Problem, given: dict[str, Any]) -> dict[str, Any]:
     """Epochs, batch size, learning rate and so on, where none are given."""
     rows = len(problem.parts[0])
+    found: dict[str, Any]
     if problem.kind == "text":
         found = {"epochs": 10, "batch_size": 16, "lr": 2e-3, "patience": 5, "weight_decay": 0.1}
     elif problem.kind == "table":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,7 @@ def npz_arrays(path: Path, target: str | None, needs_target: bool = True) -> tup
 
 
 def _with_target(asked: Asked, name: str) -> Asked:
-    return Asked(**{**vars(asked), "target": name})
+    return replace(asked, target=name)
 
 
 def _array_problem(name: str, x: Any, y: Any, target_name: str, asked: Asked) -> Problem:

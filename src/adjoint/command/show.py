@@ -32,6 +32,7 @@ def opening(
 ) -> Grid:
     """What is learned, from how many examples, with what."""
     train, validation, test = map(len, problem.parts)
+    lr, batch, epochs, seed = (settings[k] for k in ("lr", "batch_size", "epochs", "seed"))
     words = (
         "windows" if problem.kind == "text" else "rows" if problem.kind == "table" else "examples"
     )
@@ -46,8 +47,8 @@ def opening(
         ("model", f"{network(about)}, {size:,} parameters"),
         (
             "method",
-            f"AdamW, learning rate {settings['lr']:g} along a cosine, batches of "
-            f"{settings['batch_size']}, at most {settings['epochs']} epochs, seed {settings['seed']}",
+            f"AdamW, learning rate {lr:g} along a cosine, batches of {batch}, "
+            f"at most {epochs} epochs, seed {seed}",
         ),
     ]
     return grid([*rows, *([("note", Text(note, style="yellow"))] if note else [])])

@@ -94,9 +94,7 @@ class Training:
         self.trainer = ad.train.Trainer(
             self.model,
             loss_of(problem.about),
-            lambda model: ad.optim.AdamW(
-                model, lr=settings["lr"], weight_decay=settings["weight_decay"]
-            ),
+            ad.optim.AdamW(self.model, lr=settings["lr"], weight_decay=settings["weight_decay"]),
             metrics=metrics_of(problem.about),
             schedule="cosine",
             clip_norm=1.0 if problem.kind in ("text", "sequences") else None,
@@ -206,7 +204,8 @@ class Training:
         loss = self.trainer.steps_for(None).loss(tuple(ad.asarray(x) for x in taken))[0]
         found = count(loss)
         return (
-            f"forward {show.amount(found.forward)}FLOP, backward {show.amount(found.backward)}FLOP;\n"
+            f"forward {show.amount(found.forward)}FLOP, "
+            f"backward {show.amount(found.backward)}FLOP;\n"
             f"by finite differences the gradient would take {self.size + 1:,} forward passes"
         )
 

@@ -440,6 +440,7 @@ class Loop:
         if self.saved_at != step:
             self._save()
         raise Interrupted(
-            f"Stopped after step {step:,} of {self.plan.total:,}; saved in {self.checkpoints.run}.\n"
+            f"Stopped after step {step:,} of {self.plan.total:,}; "
+            f"saved in {self.checkpoints.run}.\n"
             "  To go on: the same call with resume=True."
         )

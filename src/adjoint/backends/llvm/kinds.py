@@ -17,6 +17,7 @@ from adjoint.backends.llvm import (
     moves,
     pooling,
     products,
+    random_words,
     scatter,
 )
 from adjoint.backends.llvm.layout import View, whole
@@ -28,6 +29,7 @@ from adjoint.ops.convolution import Convolve
 from adjoint.ops.gather import ScatterAdd
 from adjoint.ops.join import Concat
 from adjoint.ops.pad import Pad
+from adjoint.ops.random_bits import RandomBits, SkipBlocks
 from adjoint.transforms.control_cond import Cond
 from adjoint.transforms.control_scan import Scan
 from adjoint.transforms.control_while import While
@@ -59,6 +61,8 @@ KINDS: dict[type, Kind] = {
     Pad: Kind(moves.padded, moves.emit),
     AddRows: Kind(scatter.plan, scatter.emit),
     ScatterAdd: Kind(scatter.plan, scatter.emit),
+    RandomBits: Kind(random_words.plan, random_words.emit),
+    SkipBlocks: Kind(random_words.plan, random_words.emit),
     Scan: Kind(control.plan, control.emit),
     Cond: Kind(control_branches.plan_cond, control_branches.emit_cond),
     While: Kind(control_branches.plan_while, control_branches.emit_while),
