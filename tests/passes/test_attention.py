@@ -10,6 +10,7 @@ from adjoint.backends.interpreter import Interpreter
 from adjoint.core.graph import Pick
 from adjoint.core.program import Graph
 from adjoint.ops.attention import AttentionBackward, AttentionForward
+from adjoint.ops.join import Concat
 from adjoint.passes.attention import attention
 from adjoint.passes.pipeline import optimise
 
@@ -118,6 +119,24 @@ def test_a_scale_of_the_queries_is_that_of_the_scores() -> None:
 @pytest.mark.parametrize("argnums", [(0,), (1,), (2,), (0, 1), (1, 2)])
 def test_some_gradients(argnums: Any) -> None:
     agrees(with_gradients(sdpa, argnums), CT, Q, K, V)
+
+
+def of_one_projection(x: Any, ct: Any) -> Any:
+    """Queries, keys and values that lie beside each other, and the gradient of the whole."""
+
+    def mixed(x: Any) -> Any:
+        q, k, v = x.reshape(2, 18, 3, 4, 8).permute(2, 0, 3, 1, 4)
+        return ad.sum(sdpa(q, k, v, is_causal=True).permute(0, 2, 1, 3).reshape(2, 18, 32) * ct)
+
+    return ad.value_and_grad(mixed)(x)
+
+
+def test_the_gradients_of_one_projection_are_one() -> None:
+    xs = [rng.normal(size=(2, 18, n)).astype(np.float32) for n in (96, 32)]
+    graph = agrees(of_one_projection, *xs)
+    (op,) = [n.op for n in graph.nodes if isinstance(n.op, AttentionBackward)]
+    assert (op.joined, op.letters[1]) == ("qkv", ["atjbd"])
+    assert not [n for n in graph.nodes if isinstance(n.op, Concat)]
 
 
 def test_layers() -> None:

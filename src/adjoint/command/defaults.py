@@ -65,7 +65,7 @@ def settings_for(problem: Problem, given: dict[str, Any]) -> dict[str, Any]:
         found = _table(rows)
     else:
         found = {"epochs": 40, "batch_size": 32, "lr": 3e-3, "patience": 12, "weight_decay": 0.01}
-    out = {"checkpoint_every": None} | found
+    out: dict[str, Any] = {"checkpoint_every": None} | found
     out |= {name: value for name, value in given.items() if value is not None}
     out["batch_size"] = (
         even(rows, out["batch_size"])

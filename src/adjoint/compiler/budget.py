@@ -73,11 +73,13 @@ def within_budget(
     if budget is None:
         return graph
     least = None
-    for candidate in ladder(staged, graph, donated, watched):
-        need = arrangement(candidate, donated, watched).arena_size + SLACK
-        if need <= budget:
-            return candidate
-        least = need if least is None else min(least, need)
+    # first without the sets that are too small to be of use; the others count for the message
+    for enough in (budget, None):
+        for candidate in ladder(staged, graph, donated, watched, enough):
+            need = arrangement(candidate, donated, watched).arena_size + SLACK
+            if need <= budget:
+                return candidate
+            least = need if least is None else min(least, need)
     raise MemoryBudgetError(
         f"compile: the step does not fit into memory={size(budget)}, whatever is computed again\n"
         f"    the least budget that was found: {least} bytes ({size(least or 0)})\n"
@@ -87,24 +89,33 @@ def within_budget(
 
 def arrangement(graph: Graph, donated: dict[int, int], watched: Sequence[int]) -> Any:
     """Where the values of a graph will lie."""
-    from adjoint.backends.llvm.arrangement import Arrangement  # noqa: PLC0415  # it loads llvmlite
+    from adjoint.backends.llvm.kernels import Arrangement  # noqa: PLC0415  # it loads llvmlite
 
     return Arrangement(graph, donated, watched=watched)
 
 
 def ladder(
-    staged: Graph, graph: Graph, donated: dict[int, int], watched: Sequence[int]
+    staged: Graph,
+    graph: Graph,
+    donated: dict[int, int],
+    watched: Sequence[int],
+    budget: int | None = None,
 ) -> Iterator[Graph]:
-    """Graphs that need less and less memory, and more and more time."""
+    """Graphs that need less and less memory, and more and more time.
+
+    With a budget, those are left out that give up too little for it.
+    """
     yield graph
-    yield from _rungs(graph, donated, watched)
+    yield from _rungs(graph, donated, watched, budget)
     if any(getattr(node.op, "kind", "") == "control" for node in graph.nodes):
         other = optimise(staged, recompute=True)
         yield other
-        yield from _rungs(other, donated, watched)
+        yield from _rungs(other, donated, watched, budget)
 
 
-def _rungs(graph: Graph, donated: dict[int, int], watched: Sequence[int]) -> Iterator[Graph]:
+def _rungs(
+    graph: Graph, donated: dict[int, int], watched: Sequence[int], budget: int | None
+) -> Iterator[Graph]:
     where = arrangement(graph, donated, watched)
     phase = phases(graph, where.grouping)
     order = dropping_order(graph, where, phase)
@@ -117,6 +128,9 @@ def _rungs(graph: Graph, donated: dict[int, int], watched: Sequence[int]) -> Ite
     tried = sorted({-(-k * len(order) // STEPS) for k in range(1, STEPS + 1)}) if order else []
     kept = set(order)
     for n in tried:
+        given_up = sum(where.bytes_of(x) for x in order[:n])
+        if budget is not None and where.arena_size - given_up > budget:
+            continue
         gone = set(order[:n])
         stay = (kept - gone) | before | _always(where, phase, kept)
         yield recompute(

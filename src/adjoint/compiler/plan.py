@@ -222,8 +222,8 @@ def plan(f: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Plan:
         ...     loss.backward()
         ...     return loss
         >>> found = ad.plan(step, ad.zeros((32, 1000)))
-        >>> found.parameters, found.gradient_bytes, found.kept_bytes
-        (100000, 400000, 12800)
+        >>> found.parameters, found.parameter_bytes, found.gradient_bytes
+        (100000, 400000, 400000)
         >>> round(found.backward.flops / found.forward.flops, 1)
         1.0
     """
@@ -275,7 +275,7 @@ def _typed(x: Any) -> Any:
 
 def planned(staged: Imagined, name: str, memory: Any = None) -> Plan:
     """The plan of a call that has been staged, within a memory budget if there is one."""
-    from adjoint.backends.llvm.arrangement import Arrangement  # noqa: PLC0415  # it loads llvmlite
+    from adjoint.backends.llvm.kernels import Arrangement  # noqa: PLC0415  # it loads llvmlite
     from adjoint.backends.llvm.reasons import why_interpreted  # noqa: PLC0415
 
     graph = optimise(staged.graph)

@@ -25,7 +25,7 @@ from adjoint.ops.slice import in_front
 
 __all__: list[str] = []
 
-LETTERS = "abcfghijklmnopquvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+LETTERS = "abcfghiklmnopquvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 """Names of batch axes: all but those that `AbstractAttention` gives a meaning."""
 FORWARD = "abtd,absd,abse->abte,abtr"
 BACKWARD = "abtd,absd,abse,abte,abtr,abte->abtd,absd,abse"
@@ -197,12 +197,18 @@ class AttentionBackward(AbstractAttention):
     Operands q, k, v, the two results of `AttentionForward`, the cotangent of the mixed values, and
     a mask if there is one. With weights P of the forward pass: ``dV = P^T ct``,
     ``dS = P (ct V^T - rowsum(ct out))``, ``dQ = scale dS K``, ``dK = scale dS^T Q``.
+
+    Attributes:
+        joined: if there is one result for all three, their order in it, such as ``"qkv"``; its
+            letters then name that axis j, and the others as in the gradient of q.
     """
+
+    joined: str = ""
 
     name = "attention_backward"
 
     def value(self, q: Any, k: Any, v: Any, out: Any, rows: Any, ct: Any, *mask: Any) -> Any:
-        (of_q, of_k, of_v, of_out, _, of_ct), (of_dq, of_dk, of_dv) = self.letters
+        (of_q, of_k, of_v, of_out, _, of_ct), (of_dq, of_dk, of_dv) = self.letters[0], self.parts
         batch = self.batch_letters
         scores = self.scores(q, k, mask[0] if mask else None)
         weights = self.weights(scores, rows)
@@ -223,14 +229,28 @@ class AttentionBackward(AbstractAttention):
         dk = np.matmul(inner.swapaxes(-1, -2), laid(q, of_q, batch + "td"))
         dv = np.matmul(weights.astype(q.dtype).swapaxes(-1, -2), ct)
         ends = ((dq, "td", of_dq), (dk, "sd", of_dk), (dv, "se", of_dv))
-        return tuple(np.ascontiguousarray(laid(x, batch + end, to)) for x, end, to in ends)
+        outs = tuple(np.ascontiguousarray(laid(x, batch + end, to)) for x, end, to in ends)
+        if not self.joined:
+            return outs
+        order = ["qkv".index(name) for name in self.joined]
+        return np.stack([outs[i] for i in order], self.letters[1][0].index("j"))
 
-    def out_type(
-        self, q: Any, k: Any, v: Any, out: Any, rows: Any, ct: Any, *mask: Any
-    ) -> tuple[Type, ...]:
-        sizes = self.sizes(q, k, v, out, rows, ct)
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The letters of the three gradients."""
+        if not self.joined:
+            return tuple(self.letters[1])
+        dq = self.letters[1][0].replace("j", "")
+        dk = dq.replace("t", "s")
+        return dq, dk, dk.replace("d", "e")
+
+    def out_type(self, q: Any, k: Any, v: Any, out: Any, rows: Any, ct: Any, *mask: Any) -> Any:
+        sizes = self.sizes(q, k, v, out, rows, ct) | {"j": 3}
         check_mask(self, sizes, mask)
-        return tuple(Type(tuple(sizes[c] for c in part), q.dtype) for part in self.letters[1])
+        if self.joined and (sizes["t"], sizes["d"]) != (sizes["s"], sizes["e"]):
+            raise ShapeError(f"gradients of the sizes {sizes} cannot be joined")
+        types = tuple(Type(tuple(sizes[c] for c in part), q.dtype) for part in self.letters[1])
+        return types[0] if self.joined else types
 
     def cost(self, *types: Any) -> int:
         return self.work(types, 5)
@@ -249,6 +269,10 @@ class AttentionBackward(AbstractAttention):
             out = laid(out, batch + "te", of[3])
             ct = rng.normal(size=laid(out, of[3], of[5]).shape)
             yield back, [q, k, v, out, rows, ct, *mask]
+        q, k, v, out, ct = rng.normal(size=(5, 2, 4, 3))
+        rows = np.abs(rng.normal(size=(2, 4, 2)))
+        spec = "atd,asd,ase,ate,atr,ate->tjad"
+        yield cls(spec=spec, joined="kvq", reach=0), [q, k, v, out, rows, ct]
 
 
 def check_mask(op: AbstractAttention, sizes: dict[str, int], mask: tuple[Any, ...]) -> None:

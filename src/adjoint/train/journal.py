@@ -21,16 +21,21 @@ class Journal:
     Args:
         run: the folder of the run.
         resume_step: the step at which it is resumed; None for a new run.
+        lines: how many lines the log had when the state was saved that is resumed.
+
+    Attributes:
+        lines: how many lines were written.
     """
 
-    def __init__(self, run: Path, resume_step: int | None = None) -> None:
+    def __init__(self, run: Path, resume_step: int | None = None, lines: int = 0) -> None:
         self.path = run / "log.jsonl"
+        self.lines = 0
         if resume_step is None:
             self.path.unlink(missing_ok=True)
             for old in (run / "events").glob("events.out.tfevents.*"):
                 old.unlink()
         else:
-            self._shorten(resume_step)
+            self._shorten(lines)
         self._file: IO[str] = self.path.open("a", encoding="utf-8")
         self._events = EventWriter(run / "events", resume_step)
 
@@ -38,6 +43,7 @@ class Journal:
         """Write one line, and the numbers in it as scalars by the name ``what/name``."""
         line = {"event": what, "step": step, "time": round(time.time(), 3), **values}
         self._file.write(json.dumps(_finite(line), ensure_ascii=False) + "\n")
+        self.lines += 1
         scalars = {
             f"{what}/{name}": float(x)
             for name, x in values.items()
@@ -56,12 +62,11 @@ class Journal:
         self._file.close()
         self._events.close()
 
-    def _shorten(self, step: int) -> None:
-        """Leave out lines about later steps, and one that a kill cut off."""
-        kept: list[str] = []
-        for line in read_lines(self.path):
-            if line["step"] <= step:
-                kept.append(json.dumps(line, ensure_ascii=False) + "\n")
+    def _shorten(self, lines: int) -> None:
+        """Leave out what comes again: the lines that were written after the state was saved."""
+        found = read_lines(self.path)[:lines]
+        kept = [json.dumps(line, ensure_ascii=False) + "\n" for line in found]
+        self.lines = len(kept)
         text = "".join(kept).encode()
         ad.storage.write_atomically(self.path, lambda file: file.write(text))
 

@@ -132,7 +132,8 @@ class Loop:
             self.safe = snapshot(self.model, trainer.optimizer, self._fixed(), trainer.ema)
         if self.checkpoints is not None:
             resumed = None if state is None else trainer.step
-            self.journal = Journal(self.checkpoints.run, resumed)
+            lines = 0 if state is None else state["lines"]
+            self.journal = Journal(self.checkpoints.run, resumed, lines)
         self.bar = ProgressBar(plan.progress, plan.total, plan.per_epoch, trainer.step)
         trainer._on_note = self._said
         for text in trainer.notes:
@@ -367,6 +368,7 @@ class Loop:
             "epoch": trainer.epoch,
             "reason": trainer.reason,
             "compiled": self.train.compiled and self.gather.compiled and self.apply.compiled,
+            "lines": 0 if self.journal is None else self.journal.lines,
             "sum": self.sum,
             "count": self.count,
             "best": self.best.state_dict(),

@@ -14,6 +14,7 @@ from typing import Any
 from adjoint.backends.llvm import processor
 from adjoint.backends.llvm.attention_blocks import backward, forward
 from adjoint.backends.llvm.attention_shape import Kernel, Walk
+from adjoint.backends.llvm.convolution_tile import at
 from adjoint.backends.llvm.layout import Ints, View, steps
 from adjoint.backends.llvm.nest import ll
 from adjoint.core.graph import Node, Pick
@@ -32,11 +33,13 @@ class Plan:
         kernel: what the code depends on, but for which results are wanted.
         operands: where the operands lie.
         scratch: bytes, for all parts.
+        offsets: where results begin, if they are parts of one.
     """
 
     kernel: Kernel
     operands: tuple[View, ...]
     scratch: int
+    offsets: Ints = ()
 
 
 def walk(letters: str, strides: Ints, batch: str) -> Walk:
@@ -69,9 +72,20 @@ def plan(node: Node, xs: Sequence[Any]) -> Plan | None:
     operands = [walk(letters, x.strides, batch) for letters, x in zip(left, xs, strict=False)] + [
         over_scores(x, shape) for x in xs[len(left) :]
     ]
-    results = [
-        walk(letters, steps(t.shape), batch) for letters, t in zip(right, node.shape, strict=True)
-    ]
+    offsets: Ints = ()
+    if node.dtype is not None:  # all gradients in one
+        of = dict(zip(right[0], steps(node.shape), strict=True))
+        lain = [
+            tuple(of["td"["tsde".index(c) // 2]] if c in "tsde" else of[c] for c in part)
+            for part in op.parts
+        ]
+        results = [walk(part, x, batch) for part, x in zip(op.parts, lain, strict=True)]
+        offsets = tuple(op.joined.index(name) * of["j"] for name in "qkv")
+    else:
+        results = [
+            walk(letters, steps(t.shape), batch)
+            for letters, t in zip(right, node.shape, strict=True)
+        ]
     kernel = Kernel(
         back=not isinstance(op, AttentionForward),
         dtype=dtype,
@@ -88,7 +102,7 @@ def plan(node: Node, xs: Sequence[Any]) -> Plan | None:
         fill=op.fill,
         zero=op.zero,
     )
-    return Plan(kernel, tuple(xs), kernel.bytes * parts_of(kernel))
+    return Plan(kernel, tuple(xs), kernel.bytes * parts_of(kernel), offsets)
 
 
 def parts_of(kernel: Kernel) -> int:
@@ -99,9 +113,10 @@ def parts_of(kernel: Kernel) -> int:
 def emit(program: Any, group: Any) -> None:
     """Launch the kernel over parts of its units; equal ones share it."""
     it: Plan = group.plan
-    picks = {m.op.index: m for m in group.stored if isinstance(m.op, Pick)}
     node = next(m for m in group.members if not isinstance(m.op, Pick))
-    wanted = tuple(k in picks for k in range(len(node.shape)))
+    picks = {m.op.index: m for m in group.stored if isinstance(m.op, Pick)}
+    count = len(it.offsets) or len(node.shape)
+    wanted = tuple(bool(it.offsets) or k in picks for k in range(count))
     parts = parts_of(it.kernel)
     key = it.kernel, wanted
     kernels = program.shared.kernels
@@ -109,10 +124,14 @@ def emit(program: Any, group: Any) -> None:
         write = backward if it.kernel.back else forward
         kernels[key] = write(program, it.kernel, wanted, parts)
     scratch = program.scratch(group)
-    results = [
-        program.pointer(program.places[picks[k]]) if k in picks else scratch
-        for k in range(len(node.shape))
-    ]
+    if it.offsets:
+        one = program.pointer(program.places[node])
+        results = [at(program.builder(), one, offset, ll(node.dtype)) for offset in it.offsets]
+    else:
+        results = [
+            program.pointer(program.places[picks[k]]) if k in picks else scratch
+            for k in range(count)
+        ]
     pointers = [*(program.address(v) for v in it.operands), *results, scratch]
     k = it.kernel
     work = (10 if k.back else 4) * prod((*k.batch, k.t, k.s, max(k.d, k.e)))

@@ -17,7 +17,7 @@ import numpy as np
 from llvmlite import ir
 
 from adjoint.backends.interpreter import NOT_FINITE
-from adjoint.backends.llvm import blas, build, watch
+from adjoint.backends.llvm import blas, build, kernels as kernels, watch
 from adjoint.backends.llvm.arrangement import FIRST, Arrangement, Place
 from adjoint.backends.llvm.finite import checkable, not_finite, walks
 from adjoint.backends.llvm.groups import Group
