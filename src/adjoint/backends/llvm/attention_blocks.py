@@ -108,8 +108,9 @@ class Writer:
         self.width: Any = index(it.s)
         if it.reach is not None:
             end = b.add(b.add(self.first, self.height), index(it.reach))
-            # a block that sees nothing is zeros in one column
-            self.width = least(b, most(b, end, index(1)), index(it.s))
+            # a block that sees nothing is zeros in one step of columns
+            end = self.rows.up(most(b, end, index(1)), 2)
+            self.width = least(b, end, index(it.s))
         self.whole = self.rows.up(self.width)
 
     def limit(self, i: Any) -> Any:
@@ -426,7 +427,10 @@ class _Backward(Writer):
     def unseen(self) -> None:
         """Zeros for keys and values that no query sees."""
         it = self.it
-        seen = it.s if it.reach is None else min(max(it.t + it.reach, 1), it.s)
+        seen = it.s
+        if it.reach is not None:
+            step = 2 * it.lanes
+            seen = min(-(-max(it.t + it.reach, 1) // step) * step, it.s)
         for name, n in (("dk", it.d), ("dv", it.e)):
             if not self.wanted[name] or seen == it.s:
                 continue

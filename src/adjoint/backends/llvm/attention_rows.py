@@ -42,10 +42,10 @@ class Rows:
         """A length in whole vectors."""
         return -(-n // self.lanes) * self.lanes
 
-    def up(self, n: Any) -> Any:
-        """An index rounded up to whole vectors."""
-        b = self.b
-        return b.and_(b.add(n, index(self.lanes - 1)), index(-self.lanes))
+    def up(self, n: Any, vectors: int = 1) -> Any:
+        """An index rounded up to whole vectors, or to several."""
+        b, step = self.b, vectors * self.lanes
+        return b.and_(b.add(n, index(step - 1)), index(-step))
 
     def splat(self, x: Any) -> Any:
         """A vector of one number, which is a value or a float."""

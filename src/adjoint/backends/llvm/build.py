@@ -100,8 +100,8 @@ def library(text: str, *more: str, effort: int = 3) -> Library:
             `external`, or of the other modules.
         more: modules that are linked together with the first. Each is cached by itself, and all
             that are missing are compiled at the same time, on as many threads as programs run on.
-        effort: 3 for short loops, which are unrolled; 2 for long ones; 1 for code that is written as
-            it shall run, in a quarter of the time; 0 for code that only calls others, in a tenth.
+        effort: 3 for short loops, which are unrolled; 2 for long ones; 1 for code that is written
+            as it shall run, in a quarter of the time; 0 for code that only calls others.
 
     Raises:
         LoweringError: with the text attached, if LLVM refuses it or something declared is unknown.

@@ -19,7 +19,7 @@ from adjoint.backends.llvm import (
     random_words,
     scatter,
 )
-from adjoint.backends.llvm.arrangement import Arrangement as Arrangement
+from adjoint.backends.llvm.arrangement import Arrangement
 from adjoint.backends.llvm.kinds import KINDS, Kind
 from adjoint.backends.llvm.layout import View, whole
 from adjoint.core.graph import Node
@@ -34,6 +34,8 @@ from adjoint.ops.random_bits import RandomBits, SkipBlocks
 from adjoint.transforms.control_cond import Cond
 from adjoint.transforms.control_scan import Scan
 from adjoint.transforms.control_while import While
+
+__all__ = ["Arrangement"]
 
 
 def _product(node: Node, xs: Sequence[View]) -> Any:

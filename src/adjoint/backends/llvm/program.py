@@ -17,11 +17,12 @@ import numpy as np
 from llvmlite import ir
 
 from adjoint.backends.interpreter import NOT_FINITE
-from adjoint.backends.llvm import blas, build, kernels as kernels, watch
-from adjoint.backends.llvm.arrangement import FIRST, Arrangement, Place
+from adjoint.backends.llvm import blas, build, watch
+from adjoint.backends.llvm.arrangement import FIRST, Place
 from adjoint.backends.llvm.finite import checkable, not_finite, walks
 from adjoint.backends.llvm.groups import Group
 from adjoint.backends.llvm.indices import indices, out_of_range
+from adjoint.backends.llvm.kernels import Arrangement
 from adjoint.backends.llvm.layout import View
 from adjoint.backends.llvm.lowering import Lowering, Shared
 from adjoint.backends.llvm.nest import I1, I8, I64, PTR, index
