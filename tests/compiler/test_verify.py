@@ -100,7 +100,7 @@ def test_a_wrong_pass_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
         outs = (graph.outputs[1], graph.outputs[0])
         return Graph(graph.inputs, graph.nodes, outs, graph.constants)
 
-    monkeypatch.setattr("adjoint.compiler.compiled.optimise", wrong)
+    monkeypatch.setattr("adjoint.compiler.specialisation.optimise", wrong)
     f = ad.compile(lambda x: (x + 1, x + 2), verify=True)
     with pytest.raises(VerificationError, match="the result 0"):
         f(ad.ones(3))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import operator
+from collections import deque
 from collections.abc import Sequence
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -54,6 +57,13 @@ class Interpreter:
         if self.armed and not all(np.isfinite(found[k]).all() for k in self.watched):
             self.code = NOT_FINITE
             return False
-        for target, value in zip(arrays[n:], found, strict=True):
-            target[...] = value
+        set_all(arrays[n:], found)
         return True
+
+
+def set_all(targets: Sequence[Any], values: Sequence[Any]) -> None:
+    """Write all values to their arrays, without a line of Python in between.
+
+    So a signal, such as Ctrl-C, comes before the first or after the last.
+    """
+    deque(map(operator.setitem, targets, repeat(...), values), maxlen=0)

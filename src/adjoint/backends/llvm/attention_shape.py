@@ -81,8 +81,13 @@ class Kernel:
 
     @property
     def lead(self) -> int:
-        """Numbers from a row of scores to the next."""
-        return -(-self.s // self.lanes) * self.lanes
+        """Numbers from a row of scores to the next.
+
+        Rows a power of two apart would drive each other out of the cache.
+        """
+        lead = -(-self.s // self.lanes) * self.lanes
+        line = 64 // self.dtype.itemsize
+        return lead + line if lead % (4 * line) == 0 else lead
 
     @property
     def names(self) -> tuple[str, ...]:
