@@ -211,3 +211,9 @@ def test_in_a_loop() -> None:
     found = run(Program(graph), graph, xs)
     for x, right in zip(found, run(Interpreter(plain), plain, xs), strict=True):
         np.testing.assert_allclose(x, right, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("sizes", [(2, 300, 8, 8), (300, 2, 8, 8), (20, 20, 1, 1), (16, 16, 3, 5)])
+def test_thin_operands(sizes: Any) -> None:
+    agree(step(lambda q, k, v: sdpa(q, k, v, is_causal=True)), data(2, 1, *sizes))
+    agree(step(sdpa), data(1, 2, *sizes))

@@ -50,7 +50,7 @@ class Staged:
 
 
 def stage_call(
-    f: Callable[..., Any], structure: Structure, types: list[Type], tracked: list[bool]
+    f: Callable[..., Any], structure: Any, types: list[Type], tracked: list[bool]
 ) -> Staged:
     """Stage one call.
 

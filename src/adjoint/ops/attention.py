@@ -7,7 +7,7 @@ what was subtracted before the exponential, and one over the sum.
 
 Source: Dao et al., FlashAttention: fast and memory-efficient exact attention (2022),
 arXiv:2205.14135. Two numbers are kept where they keep the logarithm of the sum, so that the
-weights of the backward pass are those of the forward pass to the last bit but one.
+weights of the backward pass do not lose digits where scores are large.
 """
 
 from __future__ import annotations

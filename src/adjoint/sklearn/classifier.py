@@ -169,7 +169,8 @@ class Classifier(ClassifierMixin, AbstractPerceptron):
         assert_all_finite(np.asarray(y), input_name="y")
         check_classification_targets(y)
         if type_of_target(y, input_name="y") == "multilabel-indicator":
-            labels = check_array(y, dtype=np.int64, input_name="y")
+            whole: Any = np.int64
+            labels = check_array(y, dtype=whole, input_name="y")
             classes = self._announced
             self._know(np.arange(labels.shape[1]) if classes is None else classes, True, reset)
             return labels.astype(np.float64)

@@ -31,6 +31,22 @@ class AbstractPerceptron(BaseEstimator):
     are (`_merit`).
     """
 
+    activation: str
+    batch_size: Any
+    dropout: float
+    early_stopping: bool
+    hidden_layer_sizes: Any
+    learning_rate: float
+    max_epochs: int
+    n_iter_no_change: int
+    random_state: Any
+    standardize: bool
+    tol: float
+    validation_fraction: float
+    verbose: Any
+    warm_start: bool
+    weight_decay: float
+
     def _read_targets(self, y: Any, reset: bool) -> Array:
         """Targets as the loss takes them; `reset` says whether a training begins."""
         raise NotImplementedError
@@ -172,7 +188,7 @@ class AbstractPerceptron(BaseEstimator):
     def _read(self, X: Any, y: Any, sample_weight: Any, reset: bool) -> Rows:
         """Rows that have been checked, without those that do not count."""
         kinds = [np.float64, np.float32] if reset else self._learner.network.input_mean.dtype
-        inputs: Array = validate_data(self, X, dtype=kinds, reset=reset)
+        inputs: Any = validate_data(self, X, dtype=kinds, reset=reset)
         if y is None:
             raise ValueError(
                 f"{type(self).__name__} requires y to be passed, but the target y is None."
@@ -199,7 +215,8 @@ class AbstractPerceptron(BaseEstimator):
         """The network's outputs for rows that are given to predict."""
         check_is_fitted(self, "network_")
         dtype = self.network_.input_mean.dtype
-        return outputs(self.network_, validate_data(self, X, dtype=dtype, reset=False))
+        inputs: Any = validate_data(self, X, dtype=dtype, reset=False)
+        return outputs(self.network_, inputs)
 
     def _check_parameters(self) -> None:
         """Refuse parameters that make no sense."""
@@ -227,7 +244,8 @@ class AbstractPerceptron(BaseEstimator):
 
     def __getstate__(self) -> dict[str, Any]:
         """What a copy is made of: NumPy arrays and plain values, none of the library's objects."""
-        state = dict(super().__getstate__())
+        inherited: Any = super().__getstate__()
+        state: dict[str, Any] = dict(inherited)
         if "network_" in state:
             del state["network_"]
             state["_learner"] = self._learner.state()
@@ -282,9 +300,8 @@ def _weights(sample_weight: Any, rows: int) -> Array:
     """Weights of rows as float64; ones if there are none."""
     if sample_weight is None:
         return np.ones(rows)
-    weights = check_array(
-        sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight"
-    )
+    wide: Any = np.float64  # typed as a string where the library is untyped
+    weights = check_array(sample_weight, ensure_2d=False, dtype=wide, input_name="sample_weight")
     if weights.shape != (rows,):
         raise ValueError(f"sample_weight has shape {weights.shape}, X has {rows} rows")
     if (weights < 0).any():

@@ -120,7 +120,8 @@ class Regressor(RegressorMixin, AbstractPerceptron):
     # -- what the base class asks for --------------------------------------------------------------
 
     def _read_targets(self, y: Any, reset: bool) -> Array:
-        y = check_array(y, dtype=np.float64, ensure_2d=False, input_name="y")
+        wide: Any = np.float64
+        y = check_array(y, dtype=wide, ensure_2d=False, input_name="y")
         if y.ndim == 1 or y.shape[1] == 1:
             y = column_or_1d(y, warn=True)[:, None]
         if reset:
