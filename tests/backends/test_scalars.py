@@ -22,11 +22,13 @@ DTYPES = [as_dtype(name) for name in NAMES]
 SIZE = 2000
 
 # whose zero is returned among equal ones differs between NumPy's own loops
-ANY_ZERO = {"max", "min", "fmax", "fmin", "clip", "relu", "sign"}
+ANY_ZERO = {"max", "min", "fmax", "fmin", "clip", "relu", "sign", "strong_mul", "strong_mul_both"}
 # functions that NumPy has no loop for, and what needs more than one element
 WITHOUT_BODY = {
     "bessel_i",
     "complex",
+    "gelu",
+    "gelu_tanh",
     "lgamma",
     "log_gamma_slope",
     "polygamma",

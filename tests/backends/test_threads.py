@@ -315,6 +315,7 @@ def test_the_interpreter_ends(body: str) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are others there")
 def test_ctrl_c_is_not_lost() -> None:
     done = program("""
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background ignores it
 threading.Timer(0.05, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
 try:
     begin = time.monotonic()

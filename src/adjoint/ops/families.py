@@ -306,8 +306,7 @@ def strong_multiply(ct: Any, d: Any) -> Any:
         square = square_of(out, out)
         if square == square:
             return out
-    # only what is not a number is replaced, so that no element depends on the others
-    return np.where(np.equal(ct, 0) & (out != out), np.zeros((), out.dtype), out)
+    return np.where(np.equal(ct, 0), np.zeros((), out.dtype), out)
 
 
 @final

@@ -6,13 +6,16 @@ Source: Hendrycks and Gimpel, Gaussian Error Linear Units (2016).
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, Final, final
+
+import numpy as np
 
 from adjoint.core.bind import lift
 from adjoint.core.errors import ArgumentError
 from adjoint.ops.error_function import ERF
 from adjoint.ops.exponential import EXP
-from adjoint.ops.families import AbstractMap
+from adjoint.ops.families import AbstractMap, scale
 from adjoint.ops.hyperbolic import TANH
 from adjoint.ops.shape import refusal
 
@@ -39,6 +42,13 @@ def inner(x: Any) -> Any:
     return SLOPE * (x + CUBIC * (x * x * x))
 
 
+def in_single(f: Callable[[Any], Any], x: Any) -> Any:
+    """A formula of numbers of 16 bits, computed in float32."""
+    if x.dtype.itemsize > 2:
+        return f(x)
+    return f(x.astype(np.float32)).astype(x.dtype)
+
+
 @final
 class Gelu(AbstractMap):
     """``x Φ(x)``, where Φ is the normal distribution function."""
@@ -49,7 +59,7 @@ class Gelu(AbstractMap):
     llvm = "gelu"
 
     def value(self, x: Any) -> Any:
-        return formula(x)
+        return in_single(formula, x)
 
     def partial(self, i: int, out: Any, x: Any) -> Any:
         return 0.5 * (1.0 + ERF(x * HALF)) + x * (DENSITY * EXP(-0.5 * (x * x)))
@@ -65,12 +75,13 @@ class GeluTanh(AbstractMap):
     llvm = "gelu_tanh"
 
     def value(self, x: Any) -> Any:
-        return tanh_formula(x)
+        return in_single(tanh_formula, x)
 
     def partial(self, i: int, out: Any, x: Any) -> Any:
         t = TANH(inner(x))
         slope = (0.5 * SLOPE) * x * (1.0 + (3.0 * CUBIC) * (x * x))
-        return 0.5 * (1.0 + t) + (1.0 - t * t) * slope
+        # far from zero the slope overflows in half precision, where nothing is left of the rest
+        return 0.5 * (1.0 + t) + scale(1.0 - t * t, slope)
 
 
 GELU: Final = Gelu()
