@@ -16,14 +16,6 @@ class Parameter(ad.Tensor):
     outermost module as ``.name``, which messages and drawings show. An optimizer changes it in
     place by ``parameter.assign(new)`` under `ad.no_grad`.
 
-    Args:
-        data: initial values; Python numbers become the default dtype. They are copied.
-        dtype: dtype of the elements; see `ad.tensor`.
-        requires_grad: whether gradients are computed for it; False makes it frozen.
-
-    Raises:
-        DTypeError: if it wants a gradient and is not of a float dtype.
-
     Example:
         >>> ad.nn.Parameter([1.0, 2.0])
         Parameter([1., 2.])
@@ -31,7 +23,17 @@ class Parameter(ad.Tensor):
 
     __slots__ = ()
 
-    def __new__(cls, data: Any, dtype: Any = None, requires_grad: bool = True) -> Self:  # noqa: D102
+    def __new__(cls, data: Any, dtype: Any = None, requires_grad: bool = True) -> Self:
+        """A parameter with these values.
+
+        Args:
+            data: initial values; Python numbers become the default dtype. They are copied.
+            dtype: dtype of the elements; see `ad.tensor`.
+            requires_grad: whether gradients are computed for it; False makes it frozen.
+
+        Raises:
+            DTypeError: if it wants a gradient and is not of a float dtype.
+        """
         return super().__new__(cls, data, dtype, requires_grad)
 
     def __copy__(self) -> Self:
