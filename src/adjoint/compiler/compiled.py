@@ -120,7 +120,7 @@ class Compiled:
         else:
             if self._programs and any(self._programs.values()):
                 self.recompilations.append(self._why(key, programs))
-            program = Specialisation(self, structure, spec, dynamic)
+            program = Specialisation(self, structure, spec)
             programs.append(program)
         self._last = program
         return program.run([np.asarray(x.value, order="C") for x in dynamic])

@@ -67,12 +67,9 @@ class Specialisation:
         owner: the compiled function.
         structure: of the arguments.
         spec: types of the tensors and the other arguments.
-        dynamic: tensors of this signature.
     """
 
-    def __init__(
-        self, owner: Any, structure: Structure, spec: tuple[Any, ...], dynamic: list[Any]
-    ) -> None:
+    def __init__(self, owner: Any, structure: Structure, spec: tuple[Any, ...]) -> None:
         self.spec, self.structure = spec, structure
         self.types = [s[0] for s in spec if not isinstance(s, Static)]
         self.wanted = [s[1] for s in spec if not isinstance(s, Static)]

@@ -33,6 +33,7 @@ from adjoint.ops.gather import Gather, WrapIndex
 from adjoint.ops.join import Split
 from adjoint.ops.product import Prod
 from adjoint.ops.reduce import Sum
+from adjoint.ops.shape import Reshape
 from adjoint.ops.truth import AllTrue, AnyTrue
 
 GATHERS = (Gather, TakeAlong)
@@ -428,7 +429,7 @@ def loops(node: Node) -> bool:
 
 def is_copy(node: Node) -> bool:
     """Whether a node only moves elements."""
-    return type(node.op).__name__ in ("Reshape",)
+    return isinstance(node.op, Reshape)
 
 
 def domain_of(node: Node, views: Sequence[View]) -> tuple[Shape, Ints | None]:
